@@ -1,0 +1,63 @@
+# make help        what there is
+# make test VENV=~/envs/radedit      another place for the environment, made there if it is missing
+# make test PY=python                an environment that is already active, taken as it is
+
+PYTHON ?= python3
+VENV ?= .venv
+SCENARIO ?= manifestation
+pytest = $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
+
+ifeq ($(origin PY),command line)
+  env :=
+else
+  PY := $(VENV)/bin/python
+  env := $(VENV)/.installed
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo smoke editors test test-slow lint types format install constraints
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(env) ## A stress test on drawn radiographs, with a report: minutes on a laptop
+	$(PY) -m radedit.stress +scenario=$(SCENARIO) preset=demo
+
+smoke: $(env) ## The same path on a handful of records: one minute
+	$(PY) -m radedit.stress +scenario=$(SCENARIO) preset=smoke
+
+editors: $(env) ## The demo once for each editor
+	$(PY) -m radedit.stress +scenario=$(SCENARIO) preset=demo editor=radedit,diffedit,lance,sdedit
+
+test: $(env) ## Fast tests, no GPU, no downloads
+	$(pytest)
+
+test-slow: $(env) ## Tests that train or run a scenario in earnest
+	$(pytest) -m 'slow and not gpu and not data and not weights'
+
+lint: $(env) ## Style
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+
+types: $(env) ## Types
+	$(PY) -m mypy
+
+format: $(env) ## Mend what `make lint` can mend by itself
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+install: $(VENV)/.installed ## The environment; the targets above make it when it is missing
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+constraints: ## Renew constraints.txt from the newest versions that pyproject.toml admits
+	@set -e; new=$$(mktemp -d); trap 'rm -rf "$$new"' EXIT; \
+	$(PYTHON) -m venv $$new/venv; \
+	$$new/venv/bin/python -m pip install '.[dev]'; \
+	$$new/venv/bin/python -m pip freeze --exclude radedit >$$new/pins; \
+	grep '^#' constraints.txt >$$new/constraints.txt; \
+	cat $$new/pins >>$$new/constraints.txt; \
+	mv $$new/constraints.txt constraints.txt
