@@ -1,0 +1,3 @@
+"""Stress-testing chest X-ray models by diffusion image editing (RadEdit)."""
+
+__version__ = "0.1.0"

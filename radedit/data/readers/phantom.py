@@ -1,0 +1,92 @@
+"""Drawn radiographs as a data set.
+
+Licence: ours, no access needed, no folder: films are drawn when they are loaded. One record is one film of one
+patient, with masks of both lungs, heart and every finding, boxes of its opacities, and an impression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+
+import torch
+
+from radedit.phantom.render import RENDERER, render
+from radedit.phantom.world import FINDINGS, Case, World
+from radedit.types import Box, Record, Sample
+
+
+class PhantomReader:
+    """Films of one namespace of a world, all of them or those with given findings.
+
+    Args:
+        world: The causal model.
+        namespace: Which patients; two uses that must not share patients take two namespaces.
+        n: Number of records.
+        size: Width and height in pixels.
+        where: Finding → 0 or 1: only films in which it is so. Patients are gone through until `n` are found.
+        do: Interventions on every film (finding → 0 or 1, `hospital` → name), applied after `where`.
+
+    Raises:
+        ValueError: If `where` can't be met (fewer than one film in 200 matches).
+    """
+
+    def __init__(
+        self,
+        world: World,
+        namespace: str,
+        n: int,
+        size: int = 128,
+        where: Mapping[str, int] | None = None,
+        do: Mapping[str, int | str] | None = None,
+    ) -> None:
+        self.world, self.namespace, self.n, self.size = world, namespace, n, size
+        self.where, self.do = dict(where or {}), dict(do or {})
+        if unknown := set(self.where) - set(FINDINGS):
+            raise ValueError(f"Unknown findings in where: {sorted(unknown)}; allowed are {FINDINGS}.")
+
+    @cached_property
+    def cases(self) -> dict[str, Case]:
+        """Record id → case."""
+        cases: dict[str, Case] = {}
+        patient = 0
+        while len(cases) < self.n:
+            for film in range(self.world.films_of(self.namespace, patient)):
+                case = self.world.case(self.namespace, patient, film)
+                if all((f in case.present) == bool(v) for f, v in self.where.items()) and len(cases) < self.n:
+                    cases[case.id] = case.do(**self.do)  # type: ignore[arg-type]
+            patient += 1
+            if patient > 200 * (self.n + 10):
+                raise ValueError(
+                    f"Only {len(cases)} of {patient} patients have {self.where}; change the world's prevalence."
+                )
+        return cases
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        """Everything that determines the films, for content hashes."""
+        which = {key: getattr(self, key) for key in ("namespace", "n", "size", "where", "do")}
+        return {"renderer": RENDERER, "world": asdict(self.world), **which}
+
+    @cached_property
+    def records(self) -> Sequence[Record]:
+        return [self.record(case) for case in self.cases.values()]
+
+    def record(self, case: Case) -> Record:
+        """Metadata of one film."""
+        labels = {finding: int(finding in case.present) for finding in FINDINGS}
+        attributes = {"hospital": case.hospital, "view": "PA"}
+        for finding, words in case.describe().items():
+            attributes |= {f"{finding}_{word}": value for word, value in words.items()}
+        return Record(case.id, case.subject_id, labels, case.report(), attributes)
+
+    def load(self, record: Record) -> Sample:
+        film = render(self.cases[record.id], self.size)
+        boxes = {name: [Box(*box) for box in boxes] for name, boxes in film.boxes.items()}
+        masks = {name: torch.from_numpy(mask)[None] for name, mask in film.masks.items()}
+        return Sample(record, torch.from_numpy(film.image)[None], masks, boxes)
+
+    def twin(self, **do: int | str) -> PhantomReader:
+        """The same films under a further intervention; ids stay the same."""
+        return PhantomReader(self.world, self.namespace, self.n, self.size, self.where, self.do | do)

@@ -1,0 +1,1 @@
+"""A causal world of drawn chest radiographs, in which every counterfactual is known."""
