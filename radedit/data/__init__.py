@@ -1,0 +1,1 @@
+"""Records, images, transforms and Lightning data modules."""

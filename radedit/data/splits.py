@@ -1,0 +1,52 @@
+"""Splits that never share a patient."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from radedit.types import Record
+
+
+def subject_split(records: Sequence[Record], fractions: Mapping[str, float], seed: int = 0) -> dict[str, list[Record]]:
+    """Split records by the hash of their subject.
+
+    A subject's split depends on its id, the fractions and the seed alone: not on the order of the records, nor on who
+    else is in the set, so it stays when others are added or left out. The price is that sizes are right on average
+    only.
+
+    Args:
+        records: The records, in any order.
+        fractions: Split → share of the subjects, each in [0, 1], together 1; their order matters.
+        seed: Another seed gives another split.
+
+    Returns:
+        Split → its records, in the order of `records`.
+
+    Raises:
+        ValueError: If the fractions are not shares of 1, or a split with a share got no record.
+    """
+    if any(share < 0 for share in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
+        raise ValueError(f"Fractions are {dict(fractions)}. Allowed are shares of 0 and more that sum to 1.")
+    splits: dict[str, list[Record]] = {name: [] for name in fractions}
+    for record in records:
+        splits[_split_of(record.subject_id, fractions, seed)].append(record)
+    empty = [name for name, share in fractions.items() if share > 0 and not splits[name]]
+    if empty:
+        subjects = len({record.subject_id for record in records})
+        raise ValueError(
+            f"Split {', '.join(map(repr, empty))} got none of the {subjects} subjects. "
+            "Raise its fraction, use another seed, or add subjects."
+        )
+    return splits
+
+
+def _split_of(subject_id: str, fractions: Mapping[str, float], seed: int) -> str:
+    digest = hashlib.sha256(f"{seed}\n{subject_id}".encode()).digest()
+    position = int.from_bytes(digest[:8], "big") / 2**64
+    name = ""
+    for name, share in fractions.items():
+        position -= share
+        if position < 0:
+            return name
+    return [name for name, share in fractions.items() if share > 0][-1]  # the shares summed to a hair less than 1

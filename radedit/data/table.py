@@ -1,0 +1,92 @@
+"""CSV tables, read by column name and complained about by line."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from radedit.data.atomic import write_atomically
+
+csv.field_size_limit(2**27)  # run-length encoded masks exceed the usual 128 KiB
+
+
+class Row(NamedTuple):
+    """One row: the file's line that it ends on, and column → text without surrounding blanks."""
+
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as read.
+
+    Attributes:
+        path: Its file.
+        columns: Names in the order of the file, without surrounding blanks.
+        rows: At least one.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def require(self, columns: Iterable[str], what: str) -> None:
+        """Raise a `ValueError` naming `what` wants them and what there is if a column is missing."""
+        missing = [column for column in dict.fromkeys(columns) if column not in self.columns]
+        if missing:
+            close = difflib.get_close_matches(missing[0], self.columns, n=1)
+            raise ValueError(
+                f"{self.path} has no column {', '.join(map(repr, missing))}, named by {what}. "
+                f"It has: {', '.join(self.columns)}." + (f" Did you mean {close[0]!r}?" if close else "")
+            )
+
+
+def read_table(path: str | Path) -> Table:
+    """Read a CSV file (`.csv`, `.csv.gz`; UTF-8, commas, a header line); every cell is text.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no header, no rows, one column name twice, or a row of another length than the header.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path} (looked in {path.resolve().parent}). Check the path.")
+    content = path.read_bytes()
+    try:
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+        raise ValueError(f"{path} cannot be read as text: {error}. Save it as CSV in UTF-8.") from error
+    lines = csv.reader(io.StringIO(text, newline=""))
+    columns = tuple(name.strip() for name in next(lines, []))
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if not any(columns) or twice:
+        raise ValueError(f"{path}: " + (f"column {twice[0]!r} is there twice." if twice else "the file is empty."))
+    rows = []
+    for cells in lines:
+        if not cells:  # an empty line
+            continue
+        if len(cells) != len(columns):
+            raise ValueError(
+                f"{path}, line {lines.line_num}: {len(cells)} cells under {len(columns)} columns. "
+                "A text with commas or line breaks needs quotes."
+            )
+        rows.append(Row(lines.line_num, {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}))
+    if not rows:
+        raise ValueError(f"{path} has a header but no rows. A manifest needs at least one.")
+    return Table(path, columns, tuple(rows))
+
+
+def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    """Write a CSV file, whole or not at all; a row's missing cells are empty."""
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, buffer.getvalue().encode())
