@@ -74,7 +74,7 @@ def test_steps_agree_with_diffusers_ddim(T: int, spacing: str, eta: float) -> No
     scheduler.set_timesteps(T)
     x_t, eps_t, z_t = latents(3, 2, 3, 4, 5)
     for t, timestep in zip(range(T, 0, -1), scheduler.timesteps, strict=True):
-        expected = scheduler.step(eps_t, int(timestep), x_t, eta=eta, variance_noise=z_t).prev_sample
+        expected = scheduler.step(eps_t, int(timestep), x_t, eta=eta, variance_noise=z_t, return_dict=False)[0]
         ours = schedule.mean(x_t, t, eps_t) + schedule.sigma(t) * z_t if eta else schedule.denoise_ddim(x_t, t, eps_t)
         torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)
 

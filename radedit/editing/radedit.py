@@ -1,0 +1,73 @@
+"""RadEdit (Algorithm 3): guidance inside m_edit, the original inside m_keep, and freedom elsewhere."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from radedit.editing.arguments import check_masks, check_start
+from radedit.editing.guidance import predict_pair
+from radedit.editing.inversion import Trajectory, invert, replay_ddpm
+from radedit.schedule import Schedule
+from radedit.types import EditMasks, NoisePredictor, Randn
+
+
+@torch.no_grad()
+def edit(
+    f_theta: NoisePredictor, x_0: Tensor, c_inv: Tensor | None, c: Tensor | None, masks: EditMasks,
+    schedule: Schedule, randn: Randn, *, w: float, start: int | None = None, trajectory: Trajectory | None = None,
+) -> Tensor:  # fmt: skip
+    """Edit towards prompt `c`, decoupling correlated regions with two masks (Algorithm 3).
+
+    Args:
+        f_theta: Noise predictor.
+        x_0: Latents of the original image, shape (B, C, h, w).
+        c_inv: Embedding of the inversion prompt, shape (B, L, D); None is ∅. Not used where there is a trajectory.
+        c: Embedding of the editing prompt, shape (B, L, D); None is ∅.
+        masks: Regions to change and to keep, each of shape (B, 1, h, w), 0 or 1. They may leave
+            a remainder, which is free to change but is not guided. Where they overlap, m_keep wins.
+        schedule: Noise levels for T inference steps.
+        randn: Source of standard normal draws, given a shape.
+        w: Guidance weight, dimensionless; the paper uses 15.
+        start: Step from which the reverse process begins, 1…T; T where None.
+        trajectory: A DDPM inversion of `x_0` made earlier; made here where None.
+
+    Returns:
+        Latents of the edited image, shape (B, C, h, w).
+
+    Raises:
+        ValueError: If a mask does not match `x_0`, if `start` is not a step, or if the trajectory is another one's.
+
+    Note:
+        Blends with x̂_{t−1}, as Algorithm 3 does; the prose of Section 4.2 says x̂_t.
+    """
+    m_edit, m_keep = check_masks(masks, x_0)
+    start = check_start(start, schedule)
+    if trajectory is None:
+        trajectory = invert(f_theta, x_0, c_inv, schedule, randn, start=start)  # Algorithm 1
+    x_hat, z = trajectory.take("ddpm", x_0, schedule, start)
+    x_t = x_hat[start]
+    for t in range(start, 0, -1):
+        eps_cond, eps_uncond = predict_pair(f_theta, x_t, t, c)
+        eps_t = eps_uncond + w * (eps_cond - eps_uncond)
+        eps_t = m_edit * eps_t + (1 - m_edit) * eps_uncond
+        x_prev = schedule.mean(x_t, t, eps_t) + schedule.sigma(t) * z[t]
+        x_t = m_keep * x_hat[t - 1] + (1 - m_keep) * x_prev
+    return x_t
+
+
+def replay(
+    f_theta: NoisePredictor, x_0: Tensor, c_inv: Tensor | None, masks: EditMasks,
+    schedule: Schedule, randn: Randn, *, w: float, start: int | None = None, trajectory: Trajectory | None = None,
+) -> Tensor:  # fmt: skip
+    """What the path of `edit` does by itself: the same with c = c_inv = ∅, in a single network call.
+
+    Arguments are those of `edit`. `c_inv`, `w` and `start` do not change the result, see `replay_ddpm`; they are there
+    so that whatever binds the arguments of an edit binds those of its replay.
+
+    Returns:
+        x_0 inside m_keep and μ̂_1(x̂_1, ε_∅) elsewhere, shape (B, C, h, w).
+    """
+    _, m_keep = check_masks(masks, x_0)
+    check_start(start, schedule)
+    return m_keep * x_0 + (1 - m_keep) * replay_ddpm(f_theta, x_0, schedule, randn, trajectory)
