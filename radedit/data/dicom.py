@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+class DicomError(ValueError):
+    """A DICOM file that cannot be used, and why."""
 
 
 def read_dicom(path: Path) -> tuple[npt.NDArray[np.float32], list[str]]:
@@ -31,9 +34,18 @@ def read_dicom(path: Path) -> tuple[npt.NDArray[np.float32], list[str]]:
         Grey levels of shape (H, W) and notes on what was applied.
 
     Raises:
-        ValueError: If the file is no DICOM file, holds no image or several, is cut off, or is compressed in a way
+        DicomError: If the file is no DICOM file, holds no image or several, is cut off, or is compressed in a way
             that no installed decoder reads.
     """
+    try:
+        return _read(path)
+    except DicomError:
+        raise
+    except Exception as error:  # pydicom parses as it goes, so damage comes up anywhere, as anything
+        raise DicomError(f"{path} is damaged ({type(error).__name__}: {error}). Copy or export it again.") from error
+
+
+def _read(path: Path) -> tuple[npt.NDArray[np.float32], list[str]]:
     dataset = _read_dataset(path)
     notes = _warn_of_view(dataset)
     stored = _decode(path, dataset)
@@ -54,21 +66,18 @@ def read_dicom(path: Path) -> tuple[npt.NDArray[np.float32], list[str]]:
 
 
 def _read_dataset(path: Path) -> pydicom.Dataset:
-    try:
-        dataset = pydicom.dcmread(path, force=True)  # files from before 1995 and some archives have no preamble
-    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, NotImplementedError) as error:
-        raise ValueError(f"{path} cannot be read as DICOM: {error}. It may be cut off; copy it again.") from error
+    dataset = pydicom.dcmread(path, force=True)  # files from before 1995 and some archives have no preamble
     if "SOPClassUID" not in dataset and "Rows" not in dataset:
-        raise ValueError(f"{path} is not a DICOM file, or is cut off before its image. Copy or export it again.")
+        raise DicomError(f"{path} is not a DICOM file, or is cut off before its image. Copy or export it again.")
     if "PixelData" not in dataset:
         what = dataset.get("SOPClassUID", UID("")).name or "unknown"
-        raise ValueError(
+        raise DicomError(
             f"{path} holds no pixels (SOP class: {what}). Allowed are DICOM images; "
             "reports, presentation states and directories are none."
         )
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames != 1:
-        raise ValueError(f"{path} has {frames} frames. Allowed is one; export the frame you mean as its own file.")
+        raise DicomError(f"{path} has {frames} frames. Allowed is one; export the frame you mean as its own file.")
     return dataset
 
 
@@ -81,15 +90,15 @@ def _decode(path: Path, dataset: pydicom.Dataset) -> npt.NDArray[Any]:
     except NotImplementedError:
         missing = True
     if missing:
-        raise ValueError(
+        raise DicomError(
             f"{path} is compressed as {syntax.name} ({syntax}), which no installed decoder reads. "
             "Install some (pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg), "
             "or decompress the file first (gdcmconv --raw in.dcm out.dcm)."
         )
     try:
         return pixel_array(dataset)
-    except (ValueError, AttributeError, KeyError, RuntimeError, NotImplementedError, OSError) as error:
-        raise ValueError(f"{path} has pixels that cannot be decoded: {error} Copy or export it again.") from error
+    except Exception as error:
+        raise DicomError(f"{path} has pixels that cannot be decoded: {error} Copy or export it again.") from error
 
 
 def _apply_luts(
@@ -100,12 +109,13 @@ def _apply_luts(
         values = apply_modality_lut(stored, dataset)
         if dataset.get("VOILUTSequence"):
             notes.append("VOI LUT applied")
-            return np.asarray(apply_voi_lut(values, dataset), dtype=np.float64), notes
+            entries = np.rint(values).astype(np.int64)  # a table is indexed by whole numbers, also after a rescale
+            return np.asarray(apply_voi_lut(entries, dataset), dtype=np.float64), notes
         if dataset.get("WindowCenter") is None or dataset.get("WindowWidth") is None:
             return np.asarray(values, dtype=np.float64), notes
         values = np.asarray(apply_voi_lut(values, dataset), dtype=np.float64)
-    except (ValueError, KeyError, AttributeError, TypeError, IndexError, NotImplementedError) as error:
-        raise ValueError(
+    except Exception as error:
+        raise DicomError(
             f"{path} has a look-up table or window that cannot be applied: {error}. Export it again without."
         ) from error
     centre, width = (np.atleast_1d(dataset[name].value)[0] for name in ("WindowCenter", "WindowWidth"))

@@ -183,14 +183,14 @@ def _read_raster(path: Path) -> tuple[npt.NDArray[np.float32], list[str]]:
         with Image.open(path) as check:
             check.verify()  # loading alone does not notice a file that ends just after its pixels
         with Image.open(path) as image:
-            # A JPEG of several pictures ("MPO") holds a preview beside the first, which is the picture.
-            if getattr(image, "n_frames", 1) > 1 and image.format == "PNG":
-                raise ValueError(f"{path} is an animation. Allowed is one frame; export the frame you mean.")
-            image.load()
+            # A JPEG may hold a preview beside its picture; a PNG of several frames has no one picture.
+            frames = int(getattr(image, "n_frames", 1)) if image.format == "PNG" else 1
             upright = ImageOps.exif_transpose(image)
             turned = image.getexif().get(0x0112, 1) != 1
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:  # what Pillow raises on damage
+    except Exception as error:  # Pillow reports damage as OSError, SyntaxError, struct.error and more
         raise ValueError(f"{path} cannot be read as a picture: {error}. It may be cut off; copy it again.") from error
+    if frames > 1:
+        raise ValueError(f"{path} is an animation of {frames} frames. Allowed is one; export the frame you mean.")
     grey, notes = _to_grey(upright)
     return grey, ["turned upright as its EXIF orientation says", *notes] if turned else notes
 

@@ -1,0 +1,63 @@
+"""Splits by patient."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radedit.data.splits import subject_split
+from radedit.types import Record
+
+FRACTIONS = {"train": 0.7, "validation": 0.1, "test": 0.2}
+RECORDS = [Record(f"r{i}", f"s{i // 2}") for i in range(2000)]
+
+
+def test_no_subject_is_in_two_splits_and_no_record_is_lost() -> None:
+    splits = subject_split(RECORDS, FRACTIONS)
+    subjects = [{record.subject_id for record in records} for records in splits.values()]
+    assert sum(map(len, subjects)) == len(set.union(*subjects)) == 1000
+    assert sum(map(len, splits.values())) == len(RECORDS)
+
+
+def test_sizes_follow_the_fractions() -> None:
+    splits = subject_split(RECORDS, FRACTIONS)
+    for name, share in FRACTIONS.items():
+        assert len(splits[name]) / len(RECORDS) == pytest.approx(share, abs=0.04)
+
+
+@settings(max_examples=20)
+@given(st.integers(), st.integers(0, 3))
+def test_split_does_not_depend_on_order_or_on_others(shuffle: int, seed: int) -> None:
+    some = random.Random(shuffle).sample(RECORDS, 300)
+    whole = subject_split(RECORDS, FRACTIONS, seed)
+    home = {record.id: name for name, records in whole.items() for record in records}
+    assert all(home[r.id] == name for name, rs in subject_split(some, FRACTIONS, seed).items() for r in rs)
+
+
+def test_another_seed_is_another_split() -> None:
+    assert subject_split(RECORDS, FRACTIONS, seed=0) != subject_split(RECORDS, FRACTIONS, seed=1)
+
+
+@pytest.mark.parametrize(("cut", "expected"), [(0.370, "test"), (0.371, "train")])
+def test_place_of_a_subject_is_its_sha256(cut: float, expected: str) -> None:
+    # SHA-256 of "0\ns0" begins with 5ebfe6…, which is 0.3701 of the way.
+    splits = subject_split(RECORDS, {"train": cut, "test": 1 - cut}, seed=0)
+    assert RECORDS[0] in splits[expected]
+
+
+@pytest.mark.parametrize("fractions", [{"train": 0.7, "test": 0.2}, {"train": 1.2, "test": -0.2}])
+def test_fractions_must_be_shares_of_one(fractions: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="sum to 1"):
+        subject_split(RECORDS, fractions)
+
+
+def test_split_without_subjects_is_refused() -> None:
+    with pytest.raises(ValueError, match="got none of the 1 subjects"):
+        subject_split(RECORDS[:2], FRACTIONS)
+
+
+def test_split_may_have_no_share() -> None:
+    assert subject_split(RECORDS, {"train": 1.0, "test": 0.0})["test"] == []

@@ -1,0 +1,303 @@
+"""Generated sets: never half written, never written twice, and read back as any data set."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from radedit.data.readers.manifest import ManifestReader
+from radedit.data.stress_set import StressSetWriter, image_path, read_rows, read_skipped
+
+FINGERPRINT = {"editor": {"name": "radedit", "w": 15.0}, "seed": 0, "block": 2}
+BLOCKS = 4
+
+
+class Killed(BaseException):
+    """What no code catches, as if the process were gone."""
+
+
+def noise(key: int) -> Tensor:
+    return torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(key))
+
+
+def block_of(number: int) -> tuple[list[dict[str, Any]], dict[str, Tensor], list[dict[str, Any]]]:
+    """Two records with an edit, its sham and a mask; the second record of block 1 is bad."""
+    rows: list[dict[str, Any]] = []
+    images: dict[str, Tensor] = {}
+    for i in (2 * number, 2 * number + 1):
+        if i == 3:
+            continue
+        mask = image_path("lungs", f"p{i}")
+        images[mask] = noise(1000 + i) > 0.5
+        for k, kind in enumerate(("edit", "sham")):
+            path = image_path(kind, f"p{i}")
+            images[path] = noise(10 * i + k)
+            rows.append(
+                {
+                    "id": f"p{i}/{kind}",
+                    "subject_id": f"s{i}",
+                    "image": path,
+                    "report": "",
+                    "label_pneumothorax": 0,
+                    "label_drain": None,
+                    "mask_lungs": mask,
+                    "attr_kind": kind,
+                    "attr_licence": "CC BY 4.0",
+                    "directional_similarity": 0.25 + i / 100,
+                    "boxes": [[1.0, 2.0, 3.0, 4.0]],
+                }
+            )
+    return rows, images, [{"id": "p3", "reason": "Mask is 8×8."}] if number == 1 else []
+
+
+def generate(folder: Path, blocks: int = BLOCKS) -> Path:
+    """What the harness does: go through the blocks, leave out finished ones, compile."""
+    with StressSetWriter(folder, FINGERPRINT) as writer:
+        for number in range(blocks):
+            if not writer.done(number):
+                writer.write_block(number, *block_of(number))
+        return writer.finish()
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    return generate(tmp_path / "whole").parent
+
+
+def test_manifest_is_read_back_as_any_data_set(whole: Path) -> None:
+    reader = ManifestReader(whole / "manifest.csv", where={"attr_kind": "edit"})
+    assert [record.id for record in reader.records] == [f"p{i}/edit" for i in (0, 1, 2, 4, 5, 6, 7)]
+    record = reader.records[0]
+    assert record.subject_id == "s0" and record.labels == {"pneumothorax": 0}
+    assert record.attributes == {"kind": "edit", "licence": "CC BY 4.0"}
+    sample = reader.load(record)
+    torch.testing.assert_close(sample.image, noise(0), atol=0.5 / 255 + 1e-6, rtol=0)
+    assert torch.equal(sample.masks["lungs"], noise(1000) > 0.5)
+
+
+def test_rows_come_back_in_order_with_everything_in_them(whole: Path) -> None:
+    assert read_rows(whole) == [row for number in range(BLOCKS) for row in block_of(number)[0]]
+
+
+def test_skipped_records_are_listed_with_the_reason(whole: Path) -> None:
+    assert read_skipped(whole) == [{"block": 1, "id": "p3", "reason": "Mask is 8×8."}]
+
+
+def test_images_say_what_they_are_and_under_which_licence(whole: Path) -> None:
+    with Image.open(whole / image_path("edit", "p0")) as picture:
+        text = picture.text  # type: ignore[attr-defined]
+    assert "Not for clinical use" in text["Comment"]
+    assert text["id"] == "p0/edit" and text["licence"] == "CC BY 4.0"
+
+
+def test_same_work_gives_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    assert content(generate(tmp_path / "again").parent) == content(whole)
+
+
+@pytest.mark.parametrize("after", range(1, 29, 3))  # of 28 files
+def test_killed_and_resumed_equals_uninterrupted(
+    after: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = 0
+
+    def replace(source: Path, target: Path) -> None:
+        nonlocal written
+        written += 1
+        if written == after:
+            raise Killed
+        os.rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("radedit.data.atomic.os.replace", replace)
+        with pytest.raises(Killed):
+            generate(tmp_path / "set")
+    assert content(generate(tmp_path / "set").parent) == content(whole)
+
+
+def test_process_that_was_killed_leaves_no_lock_and_no_rest(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "set"
+    if (child := os.fork()) == 0:
+        count = iter(range(100))
+        rename = os.replace
+
+        def replace(source: Path, target: Path) -> None:
+            if next(count) == 9:  # an image of the second block, whose temporary file is written already
+                os.kill(os.getpid(), signal.SIGKILL)
+            rename(source, target)
+
+        monkeypatch.setattr("radedit.data.atomic.os.replace", replace)
+        generate(folder)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert list(folder.rglob("*.tmp")) and len(read_rows(folder)) == 4
+    assert content(generate(folder).parent) == content(whole)
+
+
+def test_finished_blocks_are_not_touched_on_resuming(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    with StressSetWriter(folder, FINGERPRINT) as writer:
+        writer.write_block(0, *block_of(0))
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
+    generate(folder)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_finished_block_cannot_be_written_again(tmp_path: Path) -> None:
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        assert not writer.done(0)
+        writer.write_block(0, *block_of(0))
+        assert writer.done(0)
+        with pytest.raises(ValueError, match="Block 0 .* is finished and is never rewritten"):
+            writer.write_block(0, *block_of(0))
+
+
+def test_other_settings_are_refused_and_named(whole: Path) -> None:
+    changed = {**FINGERPRINT, "editor": {"name": "radedit", "w": 7.5}}
+    with pytest.raises(ValueError, match=r"made with other settings .*editor\.w was 15, is 7\.5"):
+        StressSetWriter(whole, changed)
+
+
+def test_settings_that_are_new_are_named(whole: Path) -> None:
+    with pytest.raises(ValueError, match="sham was None, is True"):
+        StressSetWriter(whole, {**FINGERPRINT, "sham": True})
+
+
+def test_refused_writer_does_not_keep_the_lock(whole: Path) -> None:
+    with pytest.raises(ValueError):
+        StressSetWriter(whole, {})
+    StressSetWriter(whole, FINGERPRINT).close()
+
+
+def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(ValueError, match="no stress set, but holds thesis.tex"):
+        StressSetWriter(tmp_path, FINGERPRINT)
+
+
+def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
+    with (
+        StressSetWriter(tmp_path / "set", FINGERPRINT),
+        pytest.raises(RuntimeError, match=f"being written by process {os.getpid()} on "),
+    ):
+        StressSetWriter(tmp_path / "set", FINGERPRINT)
+    StressSetWriter(tmp_path / "set", FINGERPRINT).close()
+
+
+def test_second_process_may_wait_for_the_first(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    writer = StressSetWriter(folder, FINGERPRINT)
+    if (child := os.fork()) == 0:
+        os.close(writer._lock._descriptor or -1)
+        with StressSetWriter(folder, FINGERPRINT, wait=True) as second:
+            os._exit(0 if second.done(0) else 1)
+    writer.write_block(0, *block_of(0))
+    writer.finish()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_closed_writer_writes_no_more(tmp_path: Path) -> None:
+    writer = StressSetWriter(tmp_path / "set", FINGERPRINT)
+    writer.close()
+    with pytest.raises(RuntimeError, match="is closed"):
+        writer.write_block(0, *block_of(0))
+    with pytest.raises(RuntimeError, match="is closed"):
+        writer.finish()
+
+
+def test_missing_block_is_noticed_before_compiling(tmp_path: Path) -> None:
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        writer.write_block(2, *block_of(2))
+        with pytest.raises(ValueError, match="lacks block 0, 1"):
+            writer.finish()
+
+
+def test_set_of_skipped_records_only_says_the_first_reason(tmp_path: Path) -> None:
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        writer.write_block(0, [], {}, [{"id": "p0", "reason": "truncated"}])
+        assert writer.done(0)
+        with pytest.raises(ValueError, match="1 records were skipped; the first: 'p0': truncated"):
+            writer.finish()
+
+
+def test_row_without_an_image_stays_out_of_the_manifest(tmp_path: Path) -> None:
+    rows, images, _ = block_of(0)
+    rows.append({"id": "p0/lance", "subject_id": "s0", "directional_similarity": None})
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        writer.write_block(0, rows, images)
+        manifest = writer.finish()
+    assert len(read_rows(tmp_path / "set")) == 5 and len(ManifestReader(manifest).records) == 4
+
+
+ROW = {"id": "p0", "subject_id": "s0", "image": "images/edit/p0.png"}
+IMAGES = {"images/edit/p0.png": torch.zeros(1, 4, 4)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "images", "message"),
+    [
+        ([{**ROW, "id": ""}], IMAGES, "id is ''"),
+        ([{**ROW, "id": 7}], IMAGES, "id is 7"),
+        ([{k: v for k, v in ROW.items() if k != "subject_id"}], IMAGES, "subject_id is None"),
+        ([ROW, ROW], IMAGES, "'p0' is in the set twice"),
+        ([{**ROW, "label_drain": 2}], IMAGES, "label_drain is 2"),
+        ([{**ROW, "attr_view": ["PA"]}], IMAGES, "attr_view is "),
+        ([{**ROW, "score": float("nan")}], IMAGES, "write None for what is undefined"),
+        ([{**ROW, "score": torch.zeros(1)}], IMAGES, "cannot be written as JSON"),
+        ([ROW], {}, "names images/edit/p0.png, which is not there"),
+        ([ROW], {**IMAGES, "images/b.png": torch.zeros(1, 4, 4)}, "named by no row"),
+        ([{**ROW, "image": "../p0.png"}], {"../p0.png": torch.zeros(1, 4, 4)}, "not there|not a .png inside"),
+        ([ROW], {"images/edit/p0.png": torch.full((1, 4, 4), 1.5)}, "Clamp it first"),
+        ([ROW], {"images/edit/p0.png": torch.zeros(4, 4)}, "shape"),
+    ],
+)
+def test_bad_block_is_refused_and_nothing_of_it_written(
+    rows: list[Mapping[str, Any]], images: dict[str, Tensor], message: str, tmp_path: Path
+) -> None:
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        with pytest.raises(ValueError, match=message):
+            writer.write_block(0, rows, images)
+        assert set(content(tmp_path / "set")) == {"meta.json"} and not writer.done(0)
+
+
+def test_images_of_finished_blocks_are_never_overwritten(tmp_path: Path) -> None:
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        writer.write_block(0, [ROW], IMAGES)
+        with pytest.raises(ValueError, match="belongs to a finished block"):
+            writer.write_block(1, [{**ROW, "id": "p1"}], IMAGES)
+
+
+def test_ids_are_unique_over_blocks_and_sessions(tmp_path: Path) -> None:
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        writer.write_block(0, [ROW], IMAGES)
+    with (
+        StressSetWriter(tmp_path / "set", FINGERPRINT) as writer,
+        pytest.raises(ValueError, match="'p0' is in the set twice"),
+    ):
+        writer.write_block(1, [{**ROW, "image": None}], {})
+
+
+@pytest.mark.parametrize("record_id", ["p1", "a/b", "../x", "ä ö|?*", "x" * 400, ".", "COVID-19(1)"])
+def test_any_id_makes_a_path_inside_the_folder(record_id: str, tmp_path: Path) -> None:
+    path = Path(image_path("edit", record_id))
+    assert path.parent == Path("images/edit") and len(path.name) < 200
+    (tmp_path / path.name).touch()
+
+
+def test_different_ids_make_different_paths() -> None:
+    ids = ["a/b", "a_b", "a%2Fb", "a b", "x" * 400, "x" * 401]
+    assert len({image_path("edit", record_id) for record_id in ids}) == len(ids)
