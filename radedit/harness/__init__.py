@@ -1,0 +1,1 @@
+"""Scenario, generation of stress sets, evaluation, statistics."""

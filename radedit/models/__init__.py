@@ -1,0 +1,1 @@
+"""Networks: the generator bundle, its encoders, and the predictors under test."""

@@ -1,0 +1,202 @@
+"""The generator bundle: VAE, U-Net, scheduler, text encoder, tokenizer and image encoder in one folder.
+
+    vae/ unet/ scheduler/ text_encoder/ tokenizer/ image_encoder/
+
+in the formats of diffusers and transformers, with safetensors only. The phantom bundle and the published weights go
+through this one code path; only sizes differ. Parts that are not there yet (a bundle is trained part by part) are None.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import AutoTokenizer
+
+from radedit.models.image_encoder import ImageEncoder
+from radedit.models.text_encoder import CXRBert, tokenize
+from radedit.schedule import Schedule
+
+PARTS = ("vae", "unet", "text_encoder", "image_encoder")
+
+
+@dataclass
+class Bundle:
+    """A latent diffusion model with the encoders of its editing score.
+
+    Attributes:
+        vae: Films ↔ latents.
+        unet: Noise predictor.
+        scheduler: Noise levels of training.
+        text_encoder: Reports → tokens' embeddings and joint space.
+        tokenizer: Its tokenizer.
+        image_encoder: Films → joint space.
+        size: Side of the films, px.
+        hash: Names the weights; empty for a bundle that was not loaded from a folder.
+    """
+
+    vae: AutoencoderKL | None = None
+    unet: UNet2DConditionModel | None = None
+    scheduler: DDIMScheduler | None = None
+    text_encoder: CXRBert | None = None
+    tokenizer: Any = None
+    image_encoder: ImageEncoder | None = None
+    size: int = 128
+    hash: str = ""
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Bundle:
+        """Load every part that is in `folder`, in evaluation mode and frozen.
+
+        Raises:
+            FileNotFoundError: If the folder has none of the parts.
+            ValueError: If a part's files are damaged.
+        """
+        folder = Path(folder)
+        if not any((folder / part).is_dir() for part in PARTS):
+            raise FileNotFoundError(
+                f"No generator bundle in {folder.resolve()}: none of {', '.join(f'{p}/' for p in PARTS)} is there. Train one "
+                "(python -m radedit.train +experiment=autoencoder, joint, diffusion) or name another with generator.path=…"
+            )
+        bundle = cls(hash=hash_folder(folder))
+        loaders = {
+            "vae": AutoencoderKL.from_pretrained,
+            "unet": UNet2DConditionModel.from_pretrained,
+            "scheduler": DDIMScheduler.from_pretrained,
+            "text_encoder": CXRBert.from_pretrained,
+            "tokenizer": AutoTokenizer.from_pretrained,
+            "image_encoder": ImageEncoder.from_pretrained,
+        }
+        for name, loader in loaders.items():
+            if not (folder / name).is_dir():
+                continue
+            try:
+                part = loader(folder / name)
+            except Exception as error:  # each library raises its own
+                raise ValueError(f"Part {name!r} of the bundle in {folder} can't be read: {error}. Fetch or train it again.") from error
+            if isinstance(part, nn.Module):
+                part = part.to(device=device, dtype=dtype).eval().requires_grad_(False)
+            setattr(bundle, name, part)
+        if bundle.vae is not None:
+            bundle.size = int(bundle.vae.config.sample_size)
+        return bundle
+
+    def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float16, parts: Sequence[str] | None = None) -> None:
+        """Write the parts that are there (or only those named), weights as safetensors of `dtype`."""
+        for name in ("vae", "unet", "scheduler", "text_encoder", "tokenizer", "image_encoder"):
+            part = getattr(self, name)
+            if part is None or (parts is not None and name not in parts):
+                continue
+            was = next(part.parameters()).dtype if isinstance(part, nn.Module) else None
+            if was is not None:
+                part.to(dtype)
+            part.save_pretrained(Path(folder) / name)
+            if was is not None:
+                part.to(was)
+
+    def require(self, *parts: str) -> None:
+        """Raise if a part is missing, before long work starts."""
+        if missing := [part for part in parts if getattr(self, part) is None]:
+            raise ValueError(f"The generator bundle lacks {', '.join(missing)}; train it (python -m radedit.train +experiment=…).")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the first part lies."""
+        module = next(p for p in (self.vae, self.unet, self.text_encoder) if p is not None)
+        return next(module.parameters()).device
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent cell covers along each side."""
+        self.require("vae")
+        assert self.vae is not None
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents of films: the posterior's mode, scaled.
+
+        Args:
+            images: Grey levels in [0, 1], shape (B, 1, H, W).
+
+        Returns:
+            Shape (B, C, H / factor, W / factor).
+        """
+        assert self.vae is not None
+        pixels = (2 * images - 1).to(self.vae.dtype).repeat(1, self.vae.config.in_channels, 1, 1)
+        return self.vae.encode(pixels).latent_dist.mode() * self.vae.config.scaling_factor
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Films of latents, grey levels in [0, 1], shape (B, 1, H, W)."""
+        assert self.vae is not None
+        pixels = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor).sample
+        return (pixels.mean(dim=1, keepdim=True) / 2 + 0.5).clamp(0, 1).float()
+
+    @torch.no_grad()
+    def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """Token embeddings that condition the U-Net, shape (B, L, D); ∅ is the encoded empty string."""
+        assert self.text_encoder is not None
+        input_ids, _ = tokenize(self.tokenizer, prompts, self.text_encoder.device)
+        return self.text_encoder.hidden(input_ids)
+
+    @torch.no_grad()
+    def embed_text(self, texts: Sequence[str]) -> Tensor:
+        """Texts in the joint space, L2-normalised, shape (B, P)."""
+        assert self.text_encoder is not None
+        return self.text_encoder.project(*tokenize(self.tokenizer, texts, self.text_encoder.device))
+
+    @torch.no_grad()
+    def embed_image(self, images: Tensor) -> Tensor:
+        """Films in the joint space, L2-normalised, shape (B, P)."""
+        assert self.image_encoder is not None
+        return self.image_encoder(images.to(next(self.image_encoder.parameters()).dtype))
+
+    def schedule(self, T: int) -> Schedule:  # noqa: N803 — the paper's symbol
+        """Noise levels for T inference steps."""
+        return Schedule.from_diffusers(self.scheduler, T)
+
+    def predictor(self, schedule: Schedule) -> LatentPredictor:
+        """f_θ for that schedule."""
+        self.require("unet", "text_encoder", "tokenizer")
+        return LatentPredictor(self, schedule)
+
+
+class LatentPredictor:
+    """f_θ(x_t, t, c): the bundle's U-Net, called with inference steps; `c=None` is the encoded empty string."""
+
+    def __init__(self, bundle: Bundle, schedule: Schedule) -> None:
+        assert bundle.unet is not None
+        self.unet, self.schedule = bundle.unet, schedule
+        self.empty = bundle.embed_prompts([""])
+
+    @torch.no_grad()
+    def __call__(self, x_t: Tensor, t: int | Tensor, c: Tensor | None) -> Tensor:
+        c = self.empty if c is None else c
+        timestep = self.schedule.timestep(t)
+        timestep = torch.as_tensor(timestep, device=x_t.device).expand(len(x_t))
+        c = c.expand(len(x_t), -1, -1).to(self.unet.dtype)
+        return self.unet(x_t.to(self.unet.dtype), timestep, c).sample.to(x_t.dtype)
+
+    def pair(self, x_t: Tensor, t: int | Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """ε_cond and ε_uncond in one call of the network."""
+        empty = self.empty.expand(len(x_t), -1, -1)
+        both = torch.cat([c.expand(len(x_t), -1, -1), empty])
+        t = torch.cat([t, t]) if isinstance(t, Tensor) and t.ndim else t
+        eps_cond, eps_uncond = self(torch.cat([x_t, x_t]), t, both).chunk(2)
+        return eps_cond, eps_uncond
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 over names and contents of a folder's weights and configurations."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json", ".txt"}):
+        digest.update(str(path.relative_to(folder)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""From rows to an HTML report, figures and W&B."""

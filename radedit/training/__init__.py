@@ -1,0 +1,1 @@
+"""LightningModules: autoencoder, joint encoder, diffusion, classifier, segmenter."""

@@ -1,0 +1,146 @@
+"""Section 5.1: training the denoising U-Net of a latent diffusion model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from torchvision.utils import make_grid
+
+from radedit.data.latents import LatentData
+from radedit.data.module import randn_at, step_generator
+from radedit.models.bundle import Bundle
+from radedit.models.text_encoder import tokenize
+
+
+class DiffusionTraining(L.LightningModule):
+    """ε-prediction on cached latents, conditioned on reports through a frozen text encoder.
+
+    Only the U-Net is a submodule, so only it is averaged, checkpointed and optimised; VAE and text encoder stay in the
+    bundle, outside.
+
+    Args:
+        bundle: Folder with `vae/`, `text_encoder/` and `tokenizer/`; `unet/` and `scheduler/` are written to it.
+        unet: To be trained, or the path of one to go on from.
+        scheduler: Noise levels; the released one is linear, trailing.
+        lr: Learning rate of AdamW, fixed after `warmup` steps (App. A: 1e-4, fixed).
+        dropout: Probability that a report is replaced by the empty string (App. A names it, not how often).
+        seed: Names timesteps, noise, dropout and the order of sentences.
+        sample_prompts: Drawn as a grid at every validation.
+        sample_steps, sample_guidance: How.
+    """
+
+    def __init__(
+        self,
+        bundle: str,
+        unet: UNet2DConditionModel | str,
+        scheduler: DDIMScheduler,
+        *,
+        lr: float = 1e-4,
+        warmup: int = 0,
+        dropout: float = 0.1,
+        seed: int = 0,
+        sample_prompts: tuple[str, ...] = (),
+        sample_steps: int = 25,
+        sample_guidance: float = 4.0,
+    ) -> None:
+        super().__init__()
+        frozen = Bundle.load(bundle)
+        frozen.require("vae", "text_encoder", "tokenizer")
+        self._frozen = (frozen,)  # in a tuple, so that Lightning does not see its modules as ours
+        self.unet = UNet2DConditionModel.from_pretrained(unet) if isinstance(unet, str) else unet
+        self.unet.train().requires_grad_(True)
+        self.scheduler = scheduler
+        self.noising = DDPMScheduler.from_config(scheduler.config)
+        self.lr, self.warmup, self.dropout, self.seed = lr, warmup, dropout, seed
+        self.sample_prompts, self.sample_steps, self.sample_guidance = tuple(sample_prompts), sample_steps, sample_guidance
+
+    @property
+    def frozen(self) -> Bundle:
+        """VAE, text encoder and tokenizer."""
+        return self._frozen[0]
+
+    def setup(self, stage: str) -> None:
+        for part in (self.frozen.vae, self.frozen.text_encoder):
+            assert part is not None
+            part.to(self.device)
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        loss = self.loss(batch, self.global_step, self.global_rank, dropout=self.dropout)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["latent"]))
+        return loss
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        loss = self.loss(batch, -1, batch_idx, dropout=0.0)
+        self.log("val/loss", loss, prog_bar=True, batch_size=len(batch["latent"]))
+
+    def on_validation_epoch_end(self) -> None:
+        if self.sample_prompts and self.trainer.is_global_zero:
+            grid = make_grid(self.sample(), nrow=len(self.sample_prompts))
+            folder = Path(self.trainer.default_root_dir) / "samples"
+            folder.mkdir(parents=True, exist_ok=True)
+            from torchvision.utils import save_image
+
+            save_image(grid, folder / f"step-{self.global_step:06d}.png")
+            for logger in self.loggers:
+                if hasattr(logger, "log_image"):
+                    logger.log_image("samples", [grid], caption=[" | ".join(self.sample_prompts)])
+
+    def loss(self, batch: dict[str, Any], step: int, rank: int, *, dropout: float) -> Tensor:
+        """Mean squared error of the predicted noise; every draw is bound to (seed, step, rank)."""
+        x_0 = batch["latent"]
+        generator = step_generator(self.seed, step + 1, rank)
+        t = torch.randint(0, self.noising.config.num_train_timesteps, (len(x_0),), generator=generator).to(x_0.device)
+        drop = torch.rand(len(x_0), generator=generator) < dropout
+        reports = [
+            "" if d else shuffle_sentences(report, generator) for report, d in zip(batch["report"], drop.tolist(), strict=True)
+        ]
+        noise = randn_at(x_0.shape, self.seed, step + 1, rank, 1, like=x_0)
+        x_t = self.noising.add_noise(x_0, noise, t)
+        eps = self.unet(x_t, t, self.embed(reports)).sample
+        return nn.functional.mse_loss(eps.float(), noise.float())
+
+    def embed(self, reports: list[str]) -> Tensor:
+        """Frozen token embeddings, shape (B, L, D)."""
+        assert self.frozen.text_encoder is not None
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            return self.frozen.text_encoder.hidden(tokenize(self.frozen.tokenizer, reports, self.device)[0])
+
+    @torch.no_grad()
+    def sample(self, n: int = 4) -> Tensor:
+        """Draw `n` films for every sample prompt by DDIM, shape (n · prompts, 1, H, W)."""
+        prompts = list(self.sample_prompts) * n
+        latent = self.unet.config.sample_size
+        x = randn_at((len(prompts), self.unet.config.in_channels, latent, latent), self.seed, 0, 7, like=self.embed([""]))
+        c = torch.cat([self.embed(prompts), self.embed([""] * len(prompts))])
+        scheduler = DDIMScheduler.from_config(self.scheduler.config)
+        scheduler.set_timesteps(self.sample_steps)
+        for t in scheduler.timesteps:
+            eps_cond, eps_uncond = self.unet(torch.cat([x, x]), t, c).sample.float().chunk(2)
+            x = scheduler.step(eps_uncond + self.sample_guidance * (eps_cond - eps_uncond), t, x).prev_sample
+        return self.frozen.decode(x)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(self.unet.parameters(), lr=self.lr)
+        warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(1, self.warmup)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm, "interval": "step"}}
+
+    def prepare(self, data: LatentData) -> None:
+        """Hand the frozen encoder to the data module."""
+        data.use(lambda films: self.frozen.encode(films.to(self.frozen.device)), self.frozen.hash)
+
+    def export(self, data: LatentData, folder: Path) -> None:
+        """Write `unet/` (the averaged weights, if they were averaged) and `scheduler/`."""
+        Bundle(unet=self.unet.float().eval(), scheduler=self.scheduler).save(folder)
+
+
+def shuffle_sentences(report: str, generator: torch.Generator) -> str:
+    """The report's sentences in random order (App. A; the tokenizer then clips)."""
+    sentences = re.split(r"(?<=[.!?])\s+", report.strip())
+    order = torch.randperm(len(sentences), generator=generator).tolist()
+    return " ".join(sentences[i] for i in order)
