@@ -87,7 +87,7 @@ class Schedule:
 
         Raises:
             ValueError: If the network predicts something else than noise, if ᾱ_0 is not 1, or if the scheduler's
-                steps are not T distinct training timesteps.
+                steps are not T training timesteps of falling noise.
         """
         config = scheduler.config
         prediction_type = config.get("prediction_type", "epsilon")
@@ -116,9 +116,9 @@ class Schedule:
         # For some T, 61 among them, diffusers' trailing spacing lists the clean image, −1, as a step of its own.
         timesteps = timesteps[timesteps >= 0].long()
         train_steps = len(scheduler.alphas_cumprod)
-        if len(timesteps) != T or not (timesteps.diff() > 0).all() or timesteps[-1] >= train_steps:
+        if len(timesteps) != T or timesteps[-1] >= train_steps:
             raise ValueError(
-                f"{type(scheduler).__name__} does not give {T} distinct timesteps within 0…{train_steps - 1}, "
+                f"{type(scheduler).__name__} does not give {T} timesteps within 0…{train_steps - 1}, "
                 f"but {len(timesteps)} within {timesteps.min()}…{timesteps.max()}. Use another T or spacing."
             )
         return cls._pick(scheduler.alphas_cumprod, timesteps)

@@ -89,10 +89,11 @@ def test_nothing_grows_to_nothing() -> None:
 
 
 @pytest.mark.parametrize("function", [masks.dilate, masks.erode])
-def test_argument_is_left_as_it_is(function: Callable[[Tensor, float], Tensor]) -> None:
-    mask = random_mask(32, 32, seed=0)
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_argument_is_left_as_it_is(function: Callable[[Tensor, float], Tensor], share: float) -> None:
+    mask = random_mask(32, 32, seed=0, share=share)
     before = mask.clone()
-    function(mask, 30)[:] = True
+    function(mask, 30).logical_not_()
     assert torch.equal(mask, before)
 
 
@@ -102,6 +103,7 @@ def test_shift_moves_right_and_down_in_pixels_at_512() -> None:
 
 def test_shift_loses_what_leaves_the_image() -> None:
     assert torch.equal(masks.shift(rectangle(0, 60, 4, 64), 16, -24), rectangle(0, 62, 1, 64))
+    assert torch.equal(masks.shift(rectangle(60, 0, 64, 4), -16, 24), rectangle(63, 0, 64, 2))
 
 
 def test_lungs_are_told_apart_by_the_patients_side() -> None:
@@ -290,7 +292,7 @@ def test_missing_names_are_said_beside_those_that_exist(
         (left_lung, {"left_lung": blank(), "right_lung": RIGHT}, {}),
         (masks.both_lungs, {"lungs": blank()}, {}),
         (masks.boxes_complement, {}, {"opacities": []}),
-        (masks.boxes_complement, {}, {"opacities": [Box(70, 10, 5, 5), Box(-9, -9, 4, 4)]}),
+        (masks.boxes_complement, {}, {"opacities": [Box(70, 10, 5, 5), Box(10, -9, 4, 4), Box(-9, 10, 4, 4)]}),
     ],
 )
 def test_nowhere_to_edit_is_refused(

@@ -179,7 +179,7 @@ def test_linear_needs_as_many_noise_levels_as_steps(T: int) -> None:
         ({"set_alpha_to_one": False}, 10, "m_keep would not keep exactly"),
         ({"prediction_type": "v_prediction"}, 10, "only 'epsilon' is allowed"),
         ({"prediction_type": "sample"}, 10, "only 'epsilon' is allowed"),
-        ({"timestep_spacing": "leading"}, 1000, "does not give 1000 distinct timesteps within 0…999"),
+        ({"timestep_spacing": "leading"}, 1000, "does not give 1000 timesteps within 0…999"),
         ({"rescale_betas_zero_snr": True}, 10, "stay above 0"),
     ],
 )
@@ -194,7 +194,7 @@ def test_schedulers_between_training_timesteps_are_refused() -> None:
 
 
 def test_schedulers_that_visit_a_timestep_twice_are_refused() -> None:
-    with pytest.raises(ValueError, match="distinct"):
+    with pytest.raises(ValueError, match="does not give 10 timesteps .* but 19"):
         Schedule.from_diffusers(HeunDiscreteScheduler(timestep_spacing="leading"), 10)
 
 

@@ -49,6 +49,12 @@ def test_image_that_did_not_change_has_no_score() -> None:
     assert cosine.isnan().tolist() == [False, True, False, False]
 
 
+def test_rounding_of_the_embedding_is_no_change() -> None:
+    image_real, _, text_real, text_edit = embeddings()
+    image_edit = torch.nextafter(image_real, torch.zeros_like(image_real))
+    assert directional_similarity(image_real, image_edit, text_real, text_edit).isnan().all()
+
+
 def test_text_that_did_not_change_has_no_score() -> None:
     image_real, image_edit, text_real, _ = embeddings()
     assert directional_similarity(image_real, image_edit, text_real, text_real).isnan().all()
