@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import hydra
 import torch
 from hydra.utils import instantiate
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import close_logger, name_missing_choice
+from radedit.configuration import close_logger, entry_point, name_missing_choice
 
 logger = logging.getLogger(__name__)
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="train")
+@entry_point("train")
 def main(config: DictConfig) -> None:
     """Train, then export what was trained."""
     name_missing_choice(config, "experiment", key="module")
@@ -25,8 +24,14 @@ def main(config: DictConfig) -> None:
         torch.set_num_threads(config.threads)
     folder = Path(config.folder)
     data, module = instantiate(config.data, _convert_="all"), instantiate(config.module, _convert_="all")
-    checkpoints = ModelCheckpoint(folder / "checkpoints", save_last=True, every_n_train_steps=config.ckpt_every, save_top_k=0)
-    best = ModelCheckpoint(folder / "best", monitor=config.monitor, mode="max", save_top_k=1) if config.monitor else None
+    if hasattr(module, "prepare"):
+        module.prepare(data)
+    checkpoints = ModelCheckpoint(
+        folder / "checkpoints", save_last=True, every_n_train_steps=config.ckpt_every, save_top_k=0
+    )
+    best = (
+        ModelCheckpoint(folder / "best", monitor=config.monitor, mode="max", save_top_k=1) if config.monitor else None
+    )
     callbacks: list[Callback] = [checkpoints, *([best] if best else []), *instantiate(config.callbacks)]
     trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=instantiate(config.logger))
     last = folder / "checkpoints" / "last.ckpt"
@@ -37,7 +42,9 @@ def main(config: DictConfig) -> None:
             run_logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
         trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
         if best and best.best_model_path:
-            module.load_state_dict(torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"])
+            module.load_state_dict(
+                torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
+            )
         if trainer.is_global_zero:
             module.export(data, Path(config.bundle))
     finally:

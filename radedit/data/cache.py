@@ -76,3 +76,8 @@ def _film(reader: Reader, size: int, masks: tuple[str, ...], record: Record) -> 
 def to_unit(films: NDArray[np.uint8]) -> Tensor:
     """Grey levels in [0, 1], float32, of 8-bit films."""
     return torch.from_numpy(np.ascontiguousarray(films)).float() / 255
+
+
+def fingerprint(reader: Reader) -> object:
+    """What determines a reader's films, for content hashes."""
+    return getattr(reader, "fingerprint", None) or [record.id for record in reader.records]

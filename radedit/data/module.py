@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from radedit.data.cache import cached_films
+from radedit.data.cache import cached_films, fingerprint
 from radedit.data.fingerprint import content_hash
 from radedit.types import Reader, Record
 
@@ -106,7 +106,7 @@ class FilmData(L.LightningDataModule):
         self.cache, self.workers = Path(cache), workers
         self.films: dict[str, Films] = {}
         self.paths = {
-            part: self.cache / f"{content_hash([_identity(reader), size, self.masks])[:16]}.npy"
+            part: self.cache / f"{content_hash([fingerprint(reader), size, self.masks])[:16]}.npy"
             for part, reader in self.readers.items()
         }
 
@@ -128,10 +128,6 @@ class FilmData(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         return DataLoader(self.films["val"], batch_size=self.batch_size)
-
-
-def _identity(reader: Reader) -> object:
-    return getattr(reader, "fingerprint", None) or [record.id for record in reader.records]
 
 
 def step_generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -11,6 +11,9 @@ from radedit.editing.inversion import Trajectory, invert, replay_ddpm
 from radedit.schedule import Schedule
 from radedit.types import EditMasks, NoisePredictor, Randn
 
+INVERSION = "ddpm"  # the kind of trajectory that `edit` can share
+MASKS = ("edit",)  # those that `edit` reads
+
 
 @torch.no_grad()
 def edit(

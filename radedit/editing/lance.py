@@ -11,6 +11,9 @@ from radedit.editing.inversion import Trajectory, invert_ddim
 from radedit.schedule import Schedule
 from radedit.types import EditMasks, NoisePredictor, Randn
 
+INVERSION = "ddim"  # the kind of trajectory that `edit` can share
+MASKS = ()  # those that `edit` reads
+
 
 @torch.no_grad()
 def edit(

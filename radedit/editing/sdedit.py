@@ -11,6 +11,9 @@ from radedit.editing.inversion import Trajectory, diffuse
 from radedit.schedule import Schedule
 from radedit.types import EditMasks, NoisePredictor, Randn
 
+INVERSION = None  # `edit` shares no trajectory
+MASKS = ()  # those that `edit` reads
+
 
 @torch.no_grad()
 def edit(

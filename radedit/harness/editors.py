@@ -1,0 +1,76 @@
+"""An editor with everything that belongs to it: its replay and the inversion that its edits can share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from radedit.editing.inversion import Trajectory, invert, invert_ddim
+from radedit.schedule import Schedule
+from radedit.types import EditMasks, NoisePredictor, Randn
+
+STEPS_PER_CALL = 4  # inversion steps in one network call: enough to fill it, little enough for memory
+
+
+@dataclass(frozen=True)
+class Editor:
+    """One of `radedit.editing`'s modules with its hyperparameters bound.
+
+    Attributes:
+        edit: Its `edit`, as the config binds it.
+        replay: Its `replay`, bound likewise.
+        inversion: Kind of trajectory that it shares, "ddpm" or "ddim"; None if it makes none.
+        name: Of its module.
+    """
+
+    edit: Callable[..., Tensor]
+    replay: Callable[..., Tensor]
+    inversion: str | None
+    name: str
+
+    @classmethod
+    def of(cls, edit: Any) -> Editor:
+        """From a partial of an `edit` function, as a file of `conf/editor` gives it.
+
+        Raises:
+            ValueError: If its module has no `replay`.
+        """
+        bound = edit if isinstance(edit, partial) else partial(edit)
+        module = sys.modules[bound.func.__module__]
+        if not hasattr(module, "replay"):
+            raise ValueError(f"Editor {module.__name__} has no replay; every editor brings its edit and its replay.")
+        return cls(bound, partial(module.replay, **bound.keywords), module.INVERSION, module.__name__.rsplit(".", 1)[-1])
+
+    @property
+    def w(self) -> float:
+        """Guidance weight."""
+        return float(self.edit.keywords["w"])  # type: ignore[attr-defined]
+
+    def invert(self, f_theta: NoisePredictor, x_0: Tensor, schedule: Schedule, randn: Randn) -> Trajectory | None:
+        """The inversion with c_inv = ∅ that edit, sham and replay of one image share."""
+        if self.inversion == "ddpm":
+            return invert(f_theta, x_0, None, schedule, randn, steps_per_call=STEPS_PER_CALL)
+        return invert_ddim(f_theta, x_0, None, schedule) if self.inversion == "ddim" else None
+
+    def calls(self, steps: int, prompts: int) -> int:
+        """Network calls, in images, for one image: its inversion, its replay, and an edit for each prompt."""
+        start = self.edit.keywords.get("start") or steps  # type: ignore[attr-defined]
+        replay = 1 if self.inversion == "ddpm" else start
+        return (steps if self.inversion else 0) + replay + 2 * start * prompts
+
+    def edits(
+        self, f_theta: NoisePredictor, x_0: Tensor, prompts: dict[str, Tensor], masks: EditMasks, schedule: Schedule, randn: Randn
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Latents of one edit for each prompt, and of the `replay`, all from one inversion."""
+        trajectory = self.invert(f_theta, x_0, schedule, randn)
+        latents = {
+            kind: self.edit(f_theta, x_0, None, c, masks, schedule, randn, trajectory=trajectory)
+            for kind, c in prompts.items()
+        }
+        latents["replay"] = self.replay(f_theta, x_0, None, masks, schedule, randn, trajectory=trajectory)
+        return latents

@@ -1,0 +1,164 @@
+"""Predictors on a stress set: from images to one row for each predictor and image."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from radedit.data.atomic import write_atomically
+from radedit.data.readers.manifest import ManifestReader
+from radedit.data.transforms import preprocess
+from radedit.models.predictors import load_predictor
+from radedit.types import Reader
+
+logger = logging.getLogger(__name__)
+
+
+class Classifies(Protocol):
+    """What a predictor must do: say how probable the finding is."""
+
+    def predict(self, images: Tensor) -> object:
+        """`.probability` (B,) for images (B, 1, H, W) in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A predictor under test.
+
+    Attributes:
+        key: Short name, as in files.
+        name: As in tables.
+        role: Of the pair, e.g. `confounded`.
+        predictor: The network.
+        own_test: Its own test set: other patients of the world that it was trained in.
+        trained_on: In words.
+        hash: Names its weights.
+        parameters: How many it has.
+        kind: `classifier` or `segmenter`.
+    """
+
+    key: str
+    name: str
+    role: str
+    predictor: Classifies
+    own_test: Reader
+    trained_on: str
+    hash: str
+    parameters: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A predictor's probabilities on a set of films.
+
+    Attributes:
+        ids, subjects: Record and patient of each film.
+        labels: 0 or 1, the right answer.
+        probabilities: 0…1.
+    """
+
+    ids: list[str]
+    subjects: list[str]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def positive(self) -> NDArray[np.float64]:
+        """1 where the finding was called present, at a threshold of 0.5."""
+        return (self.probabilities >= 0.5).astype(np.float64)
+
+    @property
+    def correct(self) -> NDArray[np.float64]:
+        """1 where the answer was right."""
+        return (self.positive == self.labels).astype(np.float64)
+
+    def only(self, ids: Sequence[str]) -> Scores:
+        """The films of these records, in their order."""
+        position = {id_: i for i, id_ in enumerate(self.ids)}
+        index = [position[id_] for id_ in ids]
+        return Scores(
+            [self.ids[i] for i in index], [self.subjects[i] for i in index], self.labels[index], self.probabilities[index]
+        )
+
+
+def predict(predictor: Classifies, reader: Reader, finding: str, size: int, *, cache: Path, batch: int = 32) -> Scores:
+    """Run a predictor over a data set, or read what it said before.
+
+    Args:
+        predictor: The network.
+        reader: The films; every record has the label `finding`.
+        finding: Label that is predicted.
+        size: Side the films are preprocessed to, px.
+        cache: CSV file that the answers are kept in; name it after predictor and data set.
+        batch: Films at a time.
+
+    Raises:
+        ValueError: If a film lacks the label, or the predictor answers with anything but a probability.
+    """
+    records = {record.id: record for record in reader.records}
+    if missing := [id_ for id_, record in records.items() if finding not in record.labels]:
+        raise ValueError(f"{len(missing)} records have no label {finding!r}, e.g. {missing[0]!r}; they can't be tested on.")
+    if not cache.exists():
+        answers = [row for chunk in _chunks(reader, size, batch) for row in _answers(predictor, chunk)]
+        text = "id,probability\n" + "".join(f'"{id_}",{p:.6f}\n' for id_, p in answers)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(cache, text.encode())
+    with cache.open() as file:
+        rows = [(row["id"], float(row["probability"])) for row in csv.DictReader(file)]
+    ids = [id_ for id_, _ in rows]
+    labels = np.array([records[id_].labels[finding] for id_ in ids], dtype=np.int64)
+    return Scores(ids, [records[id_].subject_id for id_ in ids], labels, np.array([p for _, p in rows]))
+
+
+def _chunks(reader: Reader, size: int, batch: int) -> Iterator[list[tuple[str, Tensor]]]:
+    def films() -> Iterator[tuple[str, Tensor]]:
+        for record in reader.records:
+            try:
+                yield record.id, preprocess(reader.load(record), size).image
+            except (ValueError, OSError) as error:
+                logger.warning("Skipped record %s: %s", record.id, error)
+
+    iterator = films()
+    while chunk := list(islice(iterator, batch)):
+        yield chunk
+
+
+def _answers(predictor: Classifies, chunk: list[tuple[str, Tensor]]) -> list[tuple[str, float]]:
+    probability = torch.as_tensor(predictor.predict(torch.stack([film for _, film in chunk])).probability)  # type: ignore[attr-defined]
+    if probability.shape != (len(chunk),) or not bool(((probability >= 0) & (probability <= 1)).all()):
+        raise ValueError(
+            f"{type(predictor).__name__} answered {len(chunk)} films with shape {tuple(probability.shape)}, range "
+            f"{probability.min():.3g}…{probability.max():.3g}; expected one probability in [0, 1] for each film."
+        )
+    return [(id_, float(p)) for (id_, _), p in zip(chunk, probability, strict=True)]
+
+
+def kind_reader(stress_set: Path, kind: str) -> ManifestReader:
+    """The images of one kind of a stress set, read back as any data set."""
+    return ManifestReader(stress_set / "manifest.csv", where={"attr_kind": kind})
+
+
+def kinds(stress_set: Path) -> list[str]:
+    """Kinds of images in a stress set."""
+    with (stress_set / "manifest.csv").open(newline="") as file:
+        return sorted({row["attr_kind"] for row in csv.DictReader(file)})
+
+
+def load_subject(*, key: str, name: str, role: str, folder: str | Path, own_test: Reader, trained_on: str) -> Subject:
+    """A trained predictor from its folder; arguments as `Subject`'s attributes."""
+    predictor = load_predictor(Path(folder))
+    parameters = sum(p.numel() for p in predictor.parameters())
+    kind = "segmenter" if predictor.masks else "classifier"
+    return Subject(key, name, role, predictor, own_test, trained_on, predictor.hash, parameters, kind)

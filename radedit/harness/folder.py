@@ -1,0 +1,78 @@
+"""Editing every film of a folder: what can't be edited is said first or last, and stops no other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from radedit.harness.edit_files import is_finished, prepare_folder, write_edit
+from radedit.harness.films import FilmFiles, load_film
+from radedit.harness.single import EditedFilm, EditSettings, edit_film, request_of
+
+if TYPE_CHECKING:
+    from radedit.models.bundle import Bundle  # imports diffusers: seconds, before a wrong path can be reported
+
+logger = logging.getLogger(__name__)
+
+
+def edit_films(
+    found: Sequence[FilmFiles],
+    settings: EditSettings,
+    load_bundle: Callable[[], Bundle],
+    draw: Callable[[EditedFilm], bytes],
+    out: Path,
+    *,
+    overwrite: bool = False,
+    stop: bool = False,
+) -> dict[str, str]:
+    """Edit films one by one and write each as soon as it is done; those that are there already are left.
+
+    Args:
+        found: The films' files.
+        settings: How.
+        load_bundle: Loads the generator; called after all films were checked, if one of them can be edited.
+        draw: Makes the picture beside an edited film, as bytes of a PNG.
+        out: Folder of the outputs.
+        overwrite: Whether to replace outputs, also those of another edit.
+        stop: Whether to raise at the first film that can't be edited.
+
+    Returns:
+        File name → reason for those that could not be edited.
+    """
+    prepare_folder(out)
+    refused: dict[str, str] = {}
+
+    @contextmanager
+    def refusing(files: FilmFiles) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            if stop:
+                raise
+            refused[files.image.name] = str(error)
+
+    for files in found:
+        with refusing(files):
+            load_film(files, settings.needs)
+            if not overwrite:
+                is_finished(out, files.id, request_of(files, settings))
+    ready = [files for files in found if files.image.name not in refused]
+    if not ready:
+        return refused
+    bundle = load_bundle()
+    for number, files in enumerate(ready, start=1):
+        with refusing(files):
+            progress = f"{number}/{len(ready)}"
+            request = request_of(files, settings) | {"generator": bundle.hash}
+            if not overwrite and is_finished(out, files.id, request):
+                logger.info("%s %s is finished already", progress, files.image.name)
+                continue
+            edited = edit_film(load_film(files, settings.needs), settings, bundle)
+            path = write_edit(edited, draw(edited), out)
+            logger.info("%s %s", progress, path)
+            for note in edited.provenance["notes"]:
+                logger.info("    note: %s", note)
+    return refused

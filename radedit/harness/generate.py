@@ -1,0 +1,253 @@
+"""Making a stress set: edit → sham → score → keep, block by block (Sections 4.2 to 4.4)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from radedit.data.stress_set import StressSetWriter, image_path
+from radedit.data.transforms import preprocess
+from radedit.editing.noise import record_randn
+from radedit.editing.score import directional_similarity
+from radedit.editing.score import keep as keep_edit
+from radedit.harness.editors import Editor
+from radedit.harness.scenario import Scenario, StressData
+from radedit.masks import to_latent
+from radedit.models.bundle import Bundle
+from radedit.types import EditMasks, Reader, Record, Sample
+
+logger = logging.getLogger(__name__)
+
+Strategy = Callable[[Sample], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class EditPlan:
+    """How a scenario's images are edited; everything here determines the result.
+
+    Attributes:
+        editor: The editor under whose edits predictors are tested.
+        masks: Mask strategy.
+        steps: T.
+        seed: Of the edits' noise.
+        block: Records that go through the network together, and the unit of resuming.
+        threshold: Editing scores at or above it are kept (Section 4.4: 0.2).
+        max_lost: Largest share of m_edit that may be lost to m_keep; records above it are skipped.
+        also: Further editors, shown beside it for the first `n_also` records.
+        n_also: How many.
+    """
+
+    editor: Editor
+    masks: Strategy
+    steps: int
+    seed: int = 0
+    block: int = 16
+    threshold: float = 0.2
+    max_lost: float = 0.4
+    also: Mapping[str, Editor] = field(default_factory=dict)
+    n_also: int = 0
+
+    def calls(self, n: int, *, has_reference: bool) -> int:
+        """Network calls, in images, that `n` records take."""
+        blocks = -(-n // self.block)
+        each = self.editor.calls(self.steps, prompts=2)
+        if has_reference:
+            each += self.editor.calls(self.steps, prompts=1)
+        blocks_also = min(blocks, -(-self.n_also // self.block))
+        also = sum(editor.calls(self.steps, prompts=1) for editor in self.also.values())
+        return blocks * self.block * each + min(blocks_also * self.block, self.n_also) * also
+
+
+@dataclass
+class Loaded:
+    """One record, ready to be edited.
+
+    Attributes:
+        record: Its metadata.
+        source: Film, (1, H, W).
+        edit, keep: Masks at the film's resolution, bool, (1, H, W).
+        m_edit, m_keep: Masks at latent resolution, (1, h, w).
+        lost: Share of m_edit that m_keep took.
+        reference, twin: Films of the same id, where there are some.
+    """
+
+    record: Record
+    source: Tensor
+    edit: Tensor
+    keep: Tensor
+    m_edit: Tensor
+    m_keep: Tensor
+    lost: float
+    reference: Tensor | None
+    twin: Tensor | None
+
+
+def generate(
+    scenario: Scenario, data: StressData, bundle: Bundle, plan: EditPlan, folder: Path, fingerprint: Mapping[str, Any]
+) -> Path:
+    """Write the stress set, or what is missing of it.
+
+    Kinds of images, one row each: `source`, its autoencoder round trip `vae`, its `replay`, the `edit` and the
+    `keep_sham`; where there is a reference, `reference`, `reference_vae`, `reference_replay` and the `sham`; where
+    there is one, the true `twin`; and for the first records one kind for each further editor, by its name.
+
+    Args:
+        scenario: Finding and prompts.
+        data: Readers.
+        bundle: Generator and score encoders.
+        plan: Editor, masks, steps, seed.
+        folder: Of the stress set.
+        fingerprint: Everything that determines the set; a folder with another one is refused.
+
+    Returns:
+        The folder.
+    """
+    bundle.require("vae", "unet", "text_encoder", "tokenizer", "image_encoder")
+    artist = BlockEditor(scenario, data, bundle, plan)
+    records = list(data.source.records)
+    n_blocks = -(-len(records) // plan.block)
+    with StressSetWriter(folder, fingerprint) as writer:
+        for number in range(n_blocks):
+            if writer.done(number):
+                continue
+            started = time.monotonic()
+            first = number * plan.block
+            rows, images, skipped = artist.block(records[first : first + plan.block], first)
+            writer.write_block(number, rows, images, skipped)
+            seconds = time.monotonic() - started
+            logger.info("Block %d of %d in %.0f s, %d records skipped", number + 1, n_blocks, seconds, len(skipped))
+        writer.finish()
+    return folder
+
+
+class BlockEditor:
+    """Loads, edits and scores blocks of records."""
+
+    def __init__(self, scenario: Scenario, data: StressData, bundle: Bundle, plan: EditPlan) -> None:
+        self.scenario, self.data, self.bundle, self.plan = scenario, data, bundle, plan
+        self.schedule = bundle.schedule(plan.steps)
+        self.f_theta = bundle.predictor(self.schedule)
+        self.c, self.c_keep = bundle.embed_prompts([scenario.prompt, scenario.keep_sham_prompt])[:, None]
+        self.text_real, self.text_edit = bundle.embed_text([scenario.score_real, scenario.score_edit])
+
+    def block(
+        self, records: Sequence[Record], first: int
+    ) -> tuple[list[dict[str, Any]], dict[str, Tensor], list[dict[str, str]]]:
+        """Rows, images by path, and skipped records of one block; `first` is the position of its first record."""
+        block: list[Loaded] = []
+        skipped: list[dict[str, str]] = []
+        for record in records:
+            try:
+                block.append(self.load(record))
+            except (ValueError, OSError) as error:
+                skipped.append({"id": record.id, "reason": str(error)})
+        if not block:
+            return [], {}, skipped
+        # The last block is padded to the size of the others: a batch of another size rounds otherwise.
+        padded = block + [block[-1]] * (self.plan.block - len(block))
+        kinds = self.edit(padded)
+        if first < self.plan.n_also:
+            kinds |= self.edit_otherwise(block[: self.plan.n_also - first])
+        device = self.bundle.device
+        real, edited = (self.bundle.embed_image(kinds[kind].to(device)) for kind in ("source", "edit"))
+        cosine = directional_similarity(real, edited, self.text_real, self.text_edit).cpu()
+        kept = keep_edit(cosine, self.plan.threshold)
+        rows: list[dict[str, Any]] = []
+        images: dict[str, Tensor] = {}
+        for i, loaded in enumerate(block):
+            change = 255 * (kinds["edit"][i] - kinds["vae"][i]).abs()[loaded.keep]
+            facts = {
+                "cosine": None if cosine[i].isnan() else round(float(cosine[i]), 6),
+                "kept": bool(kept[i]),
+                "lost_to_keep": round(loaded.lost, 4),
+                "keep_change_mean": round(float(change.mean()), 3) if len(change) else None,
+                "keep_change_max": round(float(change.max()), 3) if len(change) else None,
+            }
+            for kind, films in kinds.items():
+                if i < len(films):
+                    path = image_path(kind, loaded.record.id)
+                    images[path] = films[i].cpu()
+                    rows.append(self.row(loaded.record, kind, path, facts))
+            masks = {"m_edit": loaded.edit, "m_keep": loaded.keep}
+            source = next(row for row in rows if row["id"] == f"{loaded.record.id}/source")
+            for name, mask in masks.items():
+                path = image_path(name, loaded.record.id)
+                images[path] = mask
+                source[f"mask_{name}"] = path
+        return rows, images, skipped
+
+    def load(self, record: Record) -> Loaded:
+        """Load a record with its reference and twin, and make its masks.
+
+        Raises:
+            ValueError: If its masks leave too little to edit, or something can't be read.
+        """
+        size = self.bundle.size
+        source = preprocess(self.data.source.load(record), size)
+        edit, keep = self.plan.masks(source)
+        latent = to_latent(edit, keep, self.bundle.factor)
+        lost = float(latent.lost)
+        if lost > self.plan.max_lost:
+            raise ValueError(f"{lost:.0%} of m_edit is lost to m_keep, more than the {self.plan.max_lost:.0%} allowed.")
+
+        def film(reader: Reader | None) -> Tensor | None:
+            return None if reader is None else preprocess(reader.load(record), size).image
+
+        reference, twin = film(self.data.reference), film(self.data.twin)
+        return Loaded(record, source.image, edit, keep, *latent.masks, lost, reference, twin)
+
+    def edit(self, block: Sequence[Loaded]) -> dict[str, Tensor]:
+        """All kinds of images of a block, each (B, 1, H, W) on the CPU."""
+        source = torch.stack([loaded.source for loaded in block])
+        edits = self._chain(self.plan.editor, block, source, {"edit": self.c, "keep_sham": self.c_keep})
+        kinds = {"source": source} | edits
+        references = [loaded.reference for loaded in block if loaded.reference is not None]
+        if references:
+            reference = torch.stack(references)
+            chain = self._chain(self.plan.editor, block, reference, {"sham": self.c})
+            kinds |= {"reference": reference, "sham": chain.pop("sham")}
+            kinds |= {f"reference_{kind}": films for kind, films in chain.items()}
+        twins = [loaded.twin for loaded in block if loaded.twin is not None]
+        return kinds | ({"twin": torch.stack(twins)} if twins else {})
+
+    def edit_otherwise(self, block: Sequence[Loaded]) -> dict[str, Tensor]:
+        """The same edit by the other editors, by name."""
+        source = torch.stack([loaded.source for loaded in block])
+        return {
+            name: self._chain(editor, block, source, {name: self.c})[name] for name, editor in self.plan.also.items()
+        }
+
+    def _chain(
+        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Films → `vae` → `replay` → one edit for each prompt."""
+        device = self.bundle.device
+        randn = record_randn(self.plan.seed, [loaded.record.id for loaded in block], device=device)
+        masks = EditMasks(
+            torch.stack([loaded.m_edit for loaded in block]).to(device),
+            torch.stack([loaded.m_keep for loaded in block]).to(device),
+        )
+        x_0 = self.bundle.encode(films.to(device)).float()
+        latents = {"vae": x_0} | editor.edits(self.f_theta, x_0, prompts, masks, self.schedule, randn)
+        return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}
+
+    def row(self, record: Record, kind: str, path: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known of one image: the stress set's manifest is made of these."""
+        finding = self.scenario.finding
+        positive = kind in ("source", "vae", "replay", "keep_sham")
+        return {
+            "id": f"{record.id}/{kind}",
+            "subject_id": record.subject_id,
+            "image": path,
+            f"label_{finding}": int(positive),
+            "attr_kind": kind,
+            "attr_record": record.id,
+            **facts,
+        }

@@ -1,0 +1,51 @@
+"""Where a result comes from: files by checksum, software by version."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from radedit import __version__
+
+PACKAGES = ("torch", "diffusers", "transformers", "numpy")
+NOTICE = f"edited with radedit {__version__}, not for clinical use"  # follows the word "synthetic"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of all that computes an edit."""
+    return {"radedit": __version__, "python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def machine() -> str:
+    """Processor or GPU, and how many threads torch uses."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    return f"{device}, {torch.get_num_threads()} threads, {platform.system()}"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that radedit runs from, with "-dirty" if files differ from it; None if there is none."""
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or a checkout that is someone else's
+        return None
