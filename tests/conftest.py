@@ -35,3 +35,11 @@ def _hydra_is_not_left_open() -> Iterator[None]:
 def repository() -> Path:
     """Root of the checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a generator bundle with random weights, for films of 32 px. Not to be written to."""
+    from tests.tiny_bundle import save_tiny_bundle  # diffusers takes seconds, which other tests need not wait
+
+    return save_tiny_bundle(tmp_path_factory.mktemp("bundle"))

@@ -9,15 +9,18 @@ through this one code path; only sizes differ. Parts that are not there yet (a b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers import AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from radedit.models.image_encoder import ImageEncoder
 from radedit.models.text_encoder import CXRBert, tokenize
@@ -51,7 +54,9 @@ class Bundle:
     hash: str = ""
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Bundle:
+    def load(
+        cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    ) -> Bundle:
         """Load every part that is in `folder`, in evaluation mode and frozen.
 
         Raises:
@@ -61,8 +66,9 @@ class Bundle:
         folder = Path(folder)
         if not any((folder / part).is_dir() for part in PARTS):
             raise FileNotFoundError(
-                f"No generator bundle in {folder.resolve()}: none of {', '.join(f'{p}/' for p in PARTS)} is there. Train one "
-                "(python -m radedit.train +experiment=autoencoder, joint, diffusion) or name another with generator.path=…"
+                f"No generator bundle in {folder.resolve()}: none of {', '.join(f'{p}/' for p in PARTS)} is there. "
+                "Train one (python -m radedit.train +experiment=autoencoder, joint, diffusion) or name another with "
+                "generator.folder=…"
             )
         bundle = cls(hash=hash_folder(folder))
         loaders = {
@@ -77,33 +83,41 @@ class Bundle:
             if not (folder / name).is_dir():
                 continue
             try:
-                part = loader(folder / name)
+                with _quietly():
+                    part = loader(folder / name)
+                    if isinstance(part, nn.Module):
+                        part = part.to(device=device, dtype=dtype).eval().requires_grad_(False)
             except Exception as error:  # each library raises its own
-                raise ValueError(f"Part {name!r} of the bundle in {folder} can't be read: {error}. Fetch or train it again.") from error
-            if isinstance(part, nn.Module):
-                part = part.to(device=device, dtype=dtype).eval().requires_grad_(False)
+                raise ValueError(
+                    f"Part {name!r} of the bundle in {folder} can't be read: {error}. Fetch or train it again."
+                ) from error
             setattr(bundle, name, part)
         if bundle.vae is not None:
             bundle.size = int(bundle.vae.config.sample_size)
         return bundle
 
-    def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float16, parts: Sequence[str] | None = None) -> None:
+    def save(
+        self, folder: str | Path, *, dtype: torch.dtype = torch.float16, parts: Sequence[str] | None = None
+    ) -> None:
         """Write the parts that are there (or only those named), weights as safetensors of `dtype`."""
         for name in ("vae", "unet", "scheduler", "text_encoder", "tokenizer", "image_encoder"):
             part = getattr(self, name)
             if part is None or (parts is not None and name not in parts):
                 continue
             was = next(part.parameters()).dtype if isinstance(part, nn.Module) else None
-            if was is not None:
-                part.to(dtype)
-            part.save_pretrained(Path(folder) / name)
-            if was is not None:
-                part.to(was)
+            with _quietly():
+                if was is not None:
+                    part.to(dtype)
+                part.save_pretrained(Path(folder) / name)
+                if was is not None:
+                    part.to(was)
 
     def require(self, *parts: str) -> None:
         """Raise if a part is missing, before long work starts."""
         if missing := [part for part in parts if getattr(self, part) is None]:
-            raise ValueError(f"The generator bundle lacks {', '.join(missing)}; train it (python -m radedit.train +experiment=…).")
+            raise ValueError(
+                f"The generator bundle lacks {', '.join(missing)}; train it (python -m radedit.train +experiment=…)."
+            )
 
     @property
     def device(self) -> torch.device:
@@ -191,6 +205,21 @@ class LatentPredictor:
         t = torch.cat([t, t]) if isinstance(t, Tensor) and t.ndim else t
         eps_cond, eps_uncond = self(torch.cat([x_t, x_t]), t, both).chunk(2)
         return eps_cond, eps_uncond
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the libraries' progress bars and advice, which say nothing about a bundle."""
+    verbosity = diffusers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    diffusers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def hash_folder(folder: Path) -> str:

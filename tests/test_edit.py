@@ -1,0 +1,294 @@
+"""`python -m radedit.edit`: one film or a folder of them, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from radedit import __version__, edit
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+HEIGHT, WIDTH = 48, 40
+PROMPT = "prompt=No acute cardiopulmonary process."
+
+Run = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_left_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in this process and returns its exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["radedit.edit", *arguments])
+        try:
+            edit.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
+
+
+@pytest.fixture
+def run(command: Run, tiny_bundle: Path) -> Run:
+    """The same with the tiny generator and two steps."""
+    return lambda *arguments: command(PROMPT, f"generator.folder={tiny_bundle}", "steps=2", "out=out", *arguments)
+
+
+@pytest.fixture
+def grey() -> NDArray[np.uint8]:
+    """A film's grey levels, shape (48, 40)."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    return (40 + 2 * rows + 60 * np.sin(columns / 5) ** 2).astype(np.uint8)
+
+
+@pytest.fixture
+def files(grey: NDArray[np.uint8]) -> list[str]:
+    """Arguments that name a film and its masks, which lie in the working folder."""
+    Image.fromarray(grey).save("film.png")
+    save_mask("edit.png", slice(10, 30), slice(5, 18))
+    save_mask("keep.png", slice(12, 40), slice(22, 30))
+    return ["image=film.png", "edit_mask=edit.png", "keep_mask=keep.png"]
+
+
+def save_mask(path: str | Path, rows: slice, columns: slice, size: tuple[int, int] = (HEIGHT, WIDTH)) -> None:
+    mask = np.zeros(size, dtype=np.uint8)
+    mask[rows, columns] = 255
+    Image.fromarray(mask).save(path)
+
+
+def save_dicom(path: str | Path, stored: NDArray[np.uint16] | None, photometric: str = "MONOCHROME1") -> None:
+    dataset = Dataset()
+    dataset.SOPClassUID = ComputedRadiographyImageStorage
+    dataset.SOPInstanceUID = generate_uid(entropy_srcs=["edit"])
+    if stored is not None:
+        dataset.Rows, dataset.Columns = stored.shape
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, photometric
+        dataset.BitsAllocated = dataset.BitsStored = 16
+        dataset.HighBit, dataset.PixelRepresentation = 15, 0
+        dataset.PixelData = stored.tobytes()
+        dataset["PixelData"].VR = "OW"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def pixels(path: str | Path) -> NDArray[Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def note(film: str = "film") -> Any:
+    return json.loads(Path(f"out/{film}.json").read_text())
+
+
+def test_edit_has_the_films_size_and_says_that_it_is_synthetic(run: Run, files: list[str]) -> None:
+    assert run(*files) == 0
+    with Image.open("out/film-edited.png") as image:
+        assert (image.size, image.mode) == ((WIDTH, HEIGHT), "L")
+        assert image.info["Disclaimer"] == f"synthetic: edited with radedit {__version__}, not for clinical use"
+    with Image.open("out/film-side-by-side.png") as image:
+        assert image.width > 1000 and "synthetic" in image.info["Disclaimer"]
+
+
+def test_provenance_names_everything_that_determines_the_edit(run: Run, files: list[str]) -> None:
+    assert run(*files, "seed=3", "editor.w=7.5") == 0
+    found = note()
+    assert found["editor"] == {"name": "radedit", "w": 7.5, "start": None}
+    assert (found["seed"], found["steps"], found["prompt"]) == (3, 2, "No acute cardiopulmonary process.")
+    assert all(len(found[key]["sha256"]) == 64 for key in ("image", "edit_mask", "keep_mask"))
+    assert len(found["generator"]) == 64 and found["versions"]["radedit"] == __version__
+    assert 0 <= found["edit_mask_lost_to_keep"] < 1
+    assert found["change"]["square_to_vae_round_trip"]["keep_mask"]["max"] >= 0
+
+
+def test_dicom_keeps_its_16_bits(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
+    save_dicom("film.dcm", grey.astype(np.uint16) * 13)
+    assert run("image=film.dcm", *files[1:]) == 0
+    assert pixels("out/film-edited.png").dtype == np.uint16
+    assert "MONOCHROME1 inverted" in note()["notes"]
+
+
+def test_colour_film_is_converted_with_a_note(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
+    Image.fromarray(grey).convert("RGB").save("film.png")
+    assert run(*files) == 0
+    assert any("colour image" in line for line in note()["notes"])
+
+
+def test_kept_pixels_are_the_films_own_when_pasted_back(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
+    assert run(*files, "paste_back=keep") == 0
+    edited, keep = pixels("out/film-edited.png"), pixels("keep.png") > 0
+    assert (edited[keep] == grey[keep]).all() and (edited[~keep] != grey[~keep]).any()
+
+
+def test_all_but_the_edit_mask_is_the_films_own_when_pasted_outside(
+    run: Run, files: list[str], grey: NDArray[np.uint8]
+) -> None:
+    assert run(*files, "paste_back=outside") == 0
+    edited, inside = pixels("out/film-edited.png"), pixels("edit.png") > 0
+    assert (edited[~inside] == grey[~inside]).all() and (edited[inside] != grey[inside]).any()
+
+
+@pytest.mark.parametrize("editor", sorted(path.stem for path in (CONF / "editor").glob("*.yaml")))
+def test_every_editor_can_be_chosen(editor: str, run: Run, files: list[str]) -> None:
+    assert run(*files, f"editor={editor}") == 0
+    assert note()["editor"]["name"] == editor
+
+
+def test_editor_without_masks_needs_none(run: Run, files: list[str]) -> None:
+    assert run(files[0], "editor=lance") == 0
+    assert note()["edit_mask"] is None and note()["change"]["output_to_input"]["edit_mask"] is None
+
+
+def test_film_in_a_folder_is_edited_as_it_is_alone(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
+    for folder in ("films", "edits"):
+        Path(folder).mkdir()
+    for name in ("a", "film"):
+        Image.fromarray(grey if name == "film" else 255 - grey).save(f"films/{name}.png")
+        save_mask(f"edits/{name}.png", slice(10, 30), slice(5, 18))
+    assert run("image=films", "edit_mask=edits") == 0
+    together = [Path(f"out/film-{name}.png").read_bytes() for name in ("edited", "side-by-side")]
+    assert run(*files[:2], "out=alone") == 0
+    assert together == [Path(f"alone/film-{name}.png").read_bytes() for name in ("edited", "side-by-side")]
+
+
+def test_another_seed_is_another_edit(run: Run, files: list[str]) -> None:
+    assert run(*files) == 0 and run(*files, "seed=1", "out=other") == 0
+    assert (pixels("out/film-edited.png") != pixels("other/film-edited.png")).any()
+
+
+def test_finished_edit_is_not_made_again(run: Run, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*files) == 0
+    before = Path("out/film-edited.png").stat().st_mtime_ns
+    assert run(*files) == 0
+    assert Path("out/film-edited.png").stat().st_mtime_ns == before
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_damaged_output_is_made_again(run: Run, files: list[str]) -> None:
+    assert run(*files) == 0
+    whole = Path("out/film-edited.png").read_bytes()
+    Path("out/film-edited.png").write_bytes(whole[:100])
+    assert run(*files) == 0
+    assert Path("out/film-edited.png").read_bytes() == whole
+
+
+def test_another_edit_is_replaced_only_on_request(
+    run: Run, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*files) == 0
+    assert run(*files, "editor.w=2") == 2
+    assert "differs in editor" in capsys.readouterr().err and note()["editor"]["w"] == 15
+    assert run(*files, "editor.w=2", "overwrite=true") == 0 and note()["editor"]["w"] == 2
+
+
+# A missing generator would be noticed last, so these are noticed before one is loaded
+
+MISTAKES = {
+    "no image": ([PROMPT], "image was not given. Say image=… (a PNG, JPEG or DICOM file, or a folder of them)."),
+    "no prompt": (["image=film.png"], "prompt was not given"),
+    "empty prompt": (["image=film.png", "prompt="], "prompt is empty"),
+    "missing film": ([PROMPT, "image=nope.png"], "no file or folder nope.png"),
+    "missing mask": (
+        [PROMPT, "image=film.png", "edit_mask=nope.png"],
+        "edit_mask: there is no file or folder nope.png",
+    ),
+    "no edit mask": ([PROMPT, "image=film.png"], "edit_mask was not given, but is needed here: a PNG of 40×48"),
+    "mask of another size": ([PROMPT, "image=film.png", "edit_mask=small.png"], "is 20×20 but its image is 40×48"),
+    "empty mask": ([PROMPT, "image=film.png", "edit_mask=black.png"], "black.png is empty"),
+    "all is kept": (
+        [PROMPT, "image=film.png", "edit_mask=edit.png", "keep_mask=edit.png"],
+        "covers all of the edit mask",
+    ),
+    "edit mask is cut off": ([PROMPT, "image=film.png", "edit_mask=top.png"], "outside the film's centre square"),
+    "corrupt PNG": ([PROMPT, "image=corrupt.png", "edit_mask=edit.png"], "corrupt.png cannot be read"),
+    "text file": ([PROMPT, "image=notes.txt", "edit_mask=edit.png"], "no known format"),
+    "DICOM without pixels": ([PROMPT, "image=report.dcm", "edit_mask=edit.png"], "holds no pixels"),
+    "keep mask to paste": (
+        [PROMPT, "image=film.png", "edit_mask=edit.png", "paste_back=keep"],
+        "keep_mask was not given",
+    ),
+    "misspelt key": ([PROMPT, "edit_maks=edit.png"], "Did you mean edit_mask"),
+    "misspelt parameter": (
+        [PROMPT, "editor=lance", "editor.ww=3"],
+        "There is no 'editor.ww' in conf/edit.yaml. Did you",
+    ),
+    "unknown editor": ([PROMPT, "editor=radedt"], "There is no editor 'radedt'. Did you mean radedit"),
+    "no key": ([PROMPT, "film.png"], "'film.png' can't be read. Arguments are key=value"),
+    "w is no number": ([PROMPT, "image=film.png", "editor.w=much"], "editor.w is 'much'; allowed are numbers"),
+    "steps is no number": ([PROMPT, "image=film.png", "steps=ten"], "steps is 'ten'; allowed are whole numbers"),
+    "start beyond steps": ([PROMPT, "image=film.png", "start=51"], "start is 51; allowed are the steps 1…50"),
+    "unknown paste_back": ([PROMPT, "image=film.png", "paste_back=yes"], "allowed are none, keep, outside"),
+    "no folder to write": ([PROMPT, "image=film.png", "edit_mask=edit.png", "out=notes.txt/x"], "can't be written"),
+    "masks for a folder": (
+        [PROMPT, "image=films", "edit_mask=edit.png"],
+        "image is a folder, but edit_mask is the file",
+    ),
+    "folder without films": ([PROMPT, "image=films"], "There is no film in films"),
+    "no generator": ([PROMPT, "image=film.png", "edit_mask=edit.png"], "No generator bundle in"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_named_in_one_line(
+    mistake: str, command: Run, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_mask("small.png", slice(5, 9), slice(5, 9), size=(20, 20))
+    save_mask("black.png", slice(0), slice(0))
+    save_mask("top.png", slice(0, 3), slice(None))
+    Path("corrupt.png").write_bytes(Path("film.png").read_bytes()[:60])
+    Path("notes.txt").write_text("no film")
+    Path("films").mkdir()
+    save_dicom("report.dcm", None)
+    arguments, message = MISTAKES[mistake]
+    assert command("generator.folder=nowhere", *arguments) == 2
+    errors = capsys.readouterr().err
+    assert message in errors and errors.count("\n") == 1, errors
+    assert not list(Path().glob("outputs/edit/*.json"))
+
+
+def test_bad_film_of_a_folder_stops_no_other(
+    run: Run, grey: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("films", "edits"):
+        Path(folder).mkdir()
+    for name in ("a", "b", "c"):
+        Image.fromarray(grey).save(f"films/{name}.png")
+        save_mask(f"edits/{name}.png", slice(10, 30), slice(5, 18))
+    Path("films/b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    Path("edits/c.png").unlink()
+    Path("films/readme.txt").write_text("no film")
+    assert run("image=films", "edit_mask=edits") == 1
+    assert Path("out/a-edited.png").exists() and not Path("out/b-edited.png").exists()
+    out = capsys.readouterr().out
+    assert "Not read, as they are no films by their names: readme.txt" in out
+    assert "2 of 3 films could not be edited" in out and "b.png: " in out and "has no mask for 'c'" in out
+
+
+def test_command_ends_without_a_traceback(files: list[str], repository: Path) -> None:
+    command = [sys.executable, "-m", "radedit.edit", "image=film (1).png", *files[1:], "prompt=Effusion, left."]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, check=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr.startswith("error: image: there is no file or folder film (1).png") and "\n" not in done.stderr[:-1]
+    )
