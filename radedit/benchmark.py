@@ -1,0 +1,68 @@
+"""Measure the editors where the truth is known: `python -m radedit.benchmark` (also `make editors`)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from radedit.configuration import entry_point
+from radedit.data.atomic import write_atomically
+from radedit.harness.editor_benchmark import Setup, at_weight, best_weights, run, summarise, write_rows
+from radedit.harness.editors import Editor
+from radedit.harness.provenance import git_commit, machine, versions
+from radedit.report.editor_sheet import editor_sheet, editor_table
+
+logger = logging.getLogger(__name__)
+
+
+@entry_point("benchmark")
+def main(config: DictConfig) -> None:
+    """Choose each editor's best weight on validation phantoms, then measure all of them on test phantoms."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    folder = Path(config.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle = instantiate(config.generator)
+    bundle.require("vae", "unet", "text_encoder", "tokenizer")
+    setup = Setup(bundle, instantiate(config.scenario, _convert_="all"), instantiate(config.mask_strategy), **config.setup)
+    editors = {name: Editor.of(edit) for name, edit in instantiate(config.editors).items()}
+    started = time.monotonic()
+    logger.info("Choosing weights on %d validation films", config.validation.n)
+    sweep = {name: [at_weight(editor, w) for w in config.weights] for name, editor in editors.items()}
+    validation = run(setup, instantiate(config.validation, _convert_="all"), sweep, references=False)
+    best = best_weights(validation)
+    logger.info("Best weights: %s", best)
+    chosen = {
+        name: [at_weight(editor, w) for w in dict.fromkeys([config.paper_weight, best[name]])] for name, editor in editors.items()
+    }
+    pictures: dict[str, torch.Tensor] = {}
+    rows = run(setup, instantiate(config.test, _convert_="all"), chosen, masks=config.masks, pictures=pictures)
+    table = summarise(rows)
+    write_rows(rows, folder / "films.csv")
+    write_rows(validation, folder / "validation.csv")
+    editor_sheet(pictures, folder / "editors.png", n=config.n_pictures)
+    results = {
+        "command": f"python -m radedit.benchmark {' '.join(sys.argv[1:])}".strip(),
+        "commit": git_commit(),
+        "machine": machine(),
+        "versions": versions(),
+        "generator": bundle.hash,
+        "minutes": (time.monotonic() - started) / 60,
+        "best_weights": best,
+        "table": table,
+    }
+    write_atomically(folder / "results.json", (json.dumps(results, indent=1) + "\n").encode())
+    text = editor_table(table)
+    write_atomically(folder / "table.md", text.encode())
+    print(f"{text}\n{folder.resolve()}")
+
+
+if __name__ == "__main__":
+    main()

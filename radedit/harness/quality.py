@@ -1,0 +1,150 @@
+"""How good an edit is, on phantoms, where the true counterfactual is known.
+
+Errors are low-pass absolute differences to the true twin in grey levels of 255, inside m_edit, inside m_keep, at the
+border of m_edit, and elsewhere. Hidden texture can't be guessed, so editors are measured between *no edit* and the
+*re-rendered twin*: the truth with another texture inside m_edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from radedit.data.readers.phantom import PhantomReader
+from radedit.data.transforms import preprocess
+from radedit.harness.oracle import low_pass, shows
+from radedit.models.bundle import Bundle
+from radedit.phantom.render import render
+from radedit.phantom.world import Case
+from radedit.types import Sample
+
+ELSEWHERE_LIMIT = 4.0  # grey levels: more mean change outside both masks than this is not "nothing else changed"
+BORDER_CELLS = 2
+VARIANCE_WINDOW_PX = 7
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a batch of phantoms; films are (B, 1, H, W) in [0, 1].
+
+    Attributes:
+        samples: The source films with their masks.
+        source, twin: With and without the finding, both with the shortcut.
+        source_vae, twin_vae: Their round trips.
+        neither_vae: Round trip of the film with neither.
+        rerendered: The twin with another texture.
+    """
+
+    samples: list[Sample]
+    source: Tensor
+    twin: Tensor
+    source_vae: Tensor
+    twin_vae: Tensor
+    neither_vae: Tensor
+    rerendered: Tensor
+
+    @classmethod
+    def of(cls, reader: PhantomReader, ids: Sequence[str], bundle: Bundle, finding: str, shortcut: str) -> Truth:
+        """Draw and encode the films of some records."""
+        samples = [preprocess(reader.load(record), bundle.size) for record in reader.records if record.id in set(ids)]
+        cases = [reader.cases[sample.record.id] for sample in samples]
+
+        def films(cases: Sequence[Case]) -> Tensor:
+            return torch.stack([torch.from_numpy(render(case, bundle.size).image)[None] for case in cases])
+
+        source = torch.stack([sample.image for sample in samples])
+        twin = films([case.do(**{finding: 0}) for case in cases])
+        neither = films([case.do(**{finding: 0, shortcut: 0}) for case in cases])
+
+        def vae(x: Tensor) -> Tensor:
+            return bundle.decode(bundle.encode(x.to(bundle.device))).cpu()
+
+        rerendered = films([_other_texture(case.do(**{finding: 0})) for case in cases])
+        return cls(samples, source, twin, vae(source), vae(twin), vae(neither), rerendered)
+
+
+def _other_texture(case: Case) -> Case:
+    """The same patient with other vessels, mottle and grain."""
+    other = replace(case, film=case.film)
+    other.__dict__["anatomy"] = replace(case.anatomy, texture_seed=case.anatomy.texture_seed ^ 0x5A5A5A)
+    return other
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Where errors are averaged, bool, (B, 1, H, W)."""
+
+    edit: Tensor
+    keep: Tensor
+    border: Tensor
+    elsewhere: Tensor
+
+    @classmethod
+    def of(cls, edit: Tensor, keep: Tensor, factor: int) -> Regions:
+        """From masks at the films' resolution, (B, 1, H, W), and the pixels of a latent cell."""
+        edit = edit & ~keep
+        near = torch.stack([_near_edge(mask, BORDER_CELLS * factor) for mask in edit])
+        return cls(edit, keep, near & ~keep, ~(edit | keep | near))
+
+
+def _near_edge(mask: Tensor, radius_px: float) -> Tensor:
+    inside, outside = (ndimage.distance_transform_edt(m[0].numpy()) for m in (mask, ~mask))
+    return torch.from_numpy(np.maximum(inside, outside) <= radius_px)[None]
+
+
+def reference_films(truth: Truth, regions: Regions) -> dict[str, Tensor]:
+    """What editors are measured against."""
+    return {
+        "no edit": truth.source_vae,
+        "local mean fill": torch.stack([_mean_fill(f, m) for f, m in zip(truth.source_vae, regions.edit, strict=True)]),
+        "VAE of the twin": truth.twin_vae,
+        "re-rendered twin": torch.where(regions.edit, truth.rerendered, truth.twin),
+    }
+
+
+def _mean_fill(film: Tensor, mask: Tensor) -> Tensor:
+    """The film with its mask filled by the mean of its surroundings, near ones most."""
+    outside, grey = (~mask[0]).float().numpy(), film[0].numpy()
+    sigma = 0.06 * grey.shape[0]
+    mean = ndimage.gaussian_filter(grey * outside, sigma) / np.maximum(ndimage.gaussian_filter(outside, sigma), 1e-3)
+    return torch.where(mask, torch.from_numpy(mean)[None].float(), film)
+
+
+def quality(films: Tensor, truth: Truth, regions: Regions) -> dict[str, Tensor]:
+    """Measures of each film, each of shape (B,).
+
+    `error_*` in grey levels of 255; `variance_ratio` of local variance against the twin's inside m_edit, 1 is right;
+    `gone`, `kept` and `clean` are 0 or 1, and `success` is all three: finding gone and shortcut kept and nothing else
+    changed.
+    """
+    error = 255 * (low_pass(films) - low_pass(truth.twin)).abs()
+    measures = {f"error_{name}": _mean(error, getattr(regions, name)) for name in ("edit", "keep", "border", "elsewhere")}
+    ratio = _mean(_variance(films), regions.edit) / _mean(_variance(truth.twin), regions.edit).clamp(min=1e-9)
+    gone = ~shows(films, truth.source_vae, truth.twin_vae)
+    kept = shows(films, truth.twin_vae, truth.neither_vae)
+    change = 255 * (low_pass(films) - low_pass(truth.source_vae)).abs()
+    clean = _mean(change, regions.elsewhere) <= ELSEWHERE_LIMIT
+    verdicts = {"gone": gone, "kept": kept, "clean": clean, "success": gone & kept & clean}
+    return measures | {"variance_ratio": ratio} | {name: verdict.float() for name, verdict in verdicts.items()}
+
+
+def _mean(values: Tensor, region: Tensor) -> Tensor:
+    return (values * region).flatten(1).sum(1) / region.flatten(1).sum(1).clamp(min=1)
+
+
+def _variance(films: Tensor) -> Tensor:
+    """Variance in a window around each pixel."""
+    size = VARIANCE_WINDOW_PX
+    mean = torch.nn.functional.avg_pool2d(films, size, 1, size // 2, count_include_pad=False)
+    square = torch.nn.functional.avg_pool2d(films**2, size, 1, size // 2, count_include_pad=False)
+    return (square - mean**2).clamp(min=0)
+
+
+def gap_closed(error: Mapping[str, float], name: str) -> float:
+    """Share of the gap between *no edit* and the *re-rendered twin* that a row closes, by its error inside m_edit."""
+    return (error["no edit"] - error[name]) / (error["no edit"] - error["re-rendered twin"])

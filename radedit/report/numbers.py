@@ -1,0 +1,72 @@
+"""Fractions in a reader's words: per cent, points, intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from radedit.report.results import Estimate
+
+NONE = "–"
+SPACE = "\N{NARROW NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """`0.933` as `93.3`, without the sign."""
+    return NONE if fraction is None else _number(100 * fraction, digits)
+
+
+def about(fraction: float) -> str:
+    """`0.933` as `93 %`; with a digit more where rounding would say all or none and be wrong."""
+    whole = round(100 * fraction)
+    exact = math.isclose(100 * fraction, whole, abs_tol=1e-9)
+    return f"{percent(fraction, 1 if whole in (0, 100) and not exact else 0)}{SPACE}%"
+
+
+def points(difference: float | None, digits: int = 1) -> str:
+    """A difference of fractions, `-0.021` as `−2.1`, always with its sign."""
+    if difference is None:
+        return NONE
+    text = _number(100 * difference, digits)
+    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+
+
+def in_points(difference: float) -> str:
+    """The size of a difference of fractions: `2 points`, `1 point`, `less than a point`."""
+    whole = round(abs(100 * difference))
+    return "less than a point" if whole == 0 else f"{whole}{SPACE}point{'' if whole == 1 else 's'}"
+
+
+def interval(estimate: Estimate, digits: int = 1) -> str:
+    """`91.0 to 95.2`, or nothing where it is not known."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{percent(estimate.low, digits)} to {percent(estimate.high, digits)}"
+
+
+def amount(value: float | None) -> str:
+    """A measurement in its own unit, to three digits."""
+    if value is None:
+        return NONE
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}".replace(",", SPACE)
+    return text.replace("-", MINUS)
+
+
+def adding_up(parts: Sequence[float], start: float, end: float, digits: int = 1) -> list[float]:
+    """Round fractions to `digits` of a per cent so that they lead from `start` to `end` as these are printed.
+
+    The largest remainders are rounded up (Hamilton's method), so no part is off by a whole unit.
+    """
+    unit = 100 * 10**digits
+    printed = round((float(f"{100 * end:.{digits}f}") - float(f"{100 * start:.{digits}f}")) * 10**digits)
+    units = [math.floor(round(part * unit, 6)) for part in parts]
+    order = sorted(range(len(parts)), key=lambda i: parts[i] * unit - units[i], reverse=True)
+    for i in order[: printed - sum(units)]:
+        units[i] += 1
+    return [value / unit for value in units]
+
+
+def _number(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text.replace("-", MINUS if text.strip("-0.") else "")

@@ -1,0 +1,274 @@
+"""What a stress test found, as `results.json` holds it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from radedit.report.decode import decode
+
+FILE = "results.json"
+OWN = "own test set"
+KEPT = "synthetic (kept)"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval, a fraction 0…1 unless said otherwise; None where it is not known."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Accuracy on true films with or without the finding, with or without the shortcut (each 0 or 1)."""
+
+    finding: int
+    shortcut: int
+    n: int
+    accuracy: Estimate
+    picture: str | None = None
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model under test.
+
+    Attributes:
+        key: Names it in the rest of the results.
+        name: As in tables.
+        role: Of the pair, e.g. `confounded` and `unconfounded`.
+        kind: `classifier`, `segmenter`, …
+        trained_on: In words.
+        parameters: How many it has.
+        qualified: Whether it is what its role says, judged on the cells; None if that was not asked.
+        why: Reason for `qualified`, in words.
+        cells: Four, or none.
+    """
+
+    key: str
+    name: str
+    role: str = ""
+    kind: str = ""
+    trained_on: str = ""
+    parameters: int | None = None
+    qualified: bool | None = None
+    why: str = ""
+    cells: list[Cell] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One predictor's accuracy on one set of films.
+
+    Attributes:
+        predictor: Its key.
+        data: Which films; `OWN` and `KEPT` are the paper's two.
+        label: What the right answer is, in words.
+        n: How many films.
+        accuracy: Fraction of right answers.
+        paper: The paper's number for this row, in per cent.
+    """
+
+    predictor: str
+    data: str
+    label: str
+    n: int
+    accuracy: Estimate
+    paper: float | None = None
+
+
+@dataclass(frozen=True)
+class Term:
+    """One step of an attribution; `meaning` is a sentence for the reader."""
+
+    name: str
+    value: Estimate
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class KeepSham:
+    """Sensitivity on the sources, and after the same path with a prompt that keeps the finding."""
+
+    source: Estimate
+    keep_sham: Estimate
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """False-positive rates from the reference film to the edit; `reference` and `terms` add up to `edit`.
+
+    `split` divides the same difference, edit less reference, by means of the true twin (phantoms only).
+    """
+
+    predictor: str
+    n: int
+    reference: Estimate
+    terms: list[Term]
+    edit: Estimate
+    split: list[Term] = field(default_factory=list)
+    keep_sham: KeepSham | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Accuracy on the synthetic set beside accuracy on the truly shifted films of the same patients."""
+
+    predictor: str
+    n: int
+    synthetic: Estimate
+    truth: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class Score:
+    """Editing score of every edit, None where it is undefined, and whether the edit was kept."""
+
+    cosine: list[float | None] = field(default_factory=list)
+    kept: list[bool] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One record of the gallery.
+
+    Attributes:
+        record: Its id.
+        kept: Whether its edit entered the synthetic set.
+        cosine: Editing score.
+        images: Kind of picture (`source`, `masks`, an editor's name, `twin`, …) → path in the run folder.
+        predictions: Predictor → kind of picture → probability of the finding.
+    """
+
+    record: str
+    kept: bool
+    cosine: float | None = None
+    images: dict[str, str] = field(default_factory=dict)
+    predictions: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A record that could not be edited."""
+
+    record: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished stress test.
+
+    Attributes:
+        name: Scenario.
+        setting: Where images and weights come from: `phantom`, `open`, `manifest` or `paper`.
+        title: The question.
+        section: Of the paper.
+        finding, shortcut: What the predictor is to detect, and what went with it in training.
+        created, command, commit, seed, machine, versions, minutes, hashes, config: Provenance.
+        counts: sources, edited, skipped, kept, rejected, undefined.
+        threshold: Editing scores at or above it are kept.
+        interval: How intervals were made, in words.
+        predictors, table, attribution, agreement, score, gallery, skipped: See each.
+        edit_quality: Measure of the edits → its value, in its own unit.
+        notes: Sentences for the reader.
+    """
+
+    name: str
+    setting: str
+    title: str
+    predictors: list[Predictor]
+    table: list[Row]
+    section: str = ""
+    finding: str = ""
+    shortcut: str = ""
+    created: str = ""
+    command: str = ""
+    commit: str = ""
+    seed: int | None = None
+    machine: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    minutes: dict[str, float | None] = field(default_factory=dict)
+    hashes: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    threshold: float | None = None
+    interval: str = "95 % interval"
+    attribution: list[Attribution] = field(default_factory=list)
+    agreement: list[Agreement] = field(default_factory=list)
+    score: Score = Score()
+    gallery: list[Example] = field(default_factory=list)
+    edit_quality: dict[str, Estimate | float | None] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def predictor(self, key: str) -> Predictor:
+        """By its key."""
+        return next(predictor for predictor in self.predictors if predictor.key == key)
+
+    def rows(self, key: str) -> list[Row]:
+        """A predictor's rows of the table."""
+        return [row for row in self.table if row.predictor == key]
+
+    def row(self, key: str, data: str) -> Row | None:
+        """A predictor's row for one set of films, if there is one."""
+        return next((row for row in self.rows(key) if row.data == data), None)
+
+
+def load(folder: Path) -> Results:
+    """Read the results of a finished run.
+
+    Raises:
+        FileNotFoundError: If the folder has none.
+        ValueError: If they are not what `Results` says; the message names the place.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; a stress test writes it when it has finished.")
+    try:
+        results: Results = decode(Results, json.loads(path.read_text(encoding="utf-8")), "")
+        for problem in _problems(results):
+            raise ValueError(problem)
+    except ValueError as error:  # also what json raises
+        raise ValueError(f"{path}: {error}") from None
+    return results
+
+
+def _problems(results: Results) -> Iterator[str]:
+    keys = [predictor.key for predictor in results.predictors]
+    if not keys:
+        yield "predictors is empty; a stress test has at least one."
+    if len(set(keys)) < len(keys):
+        yield f"predictors have the keys {', '.join(keys)}; each must be unique."
+    used = [(f"table[{i}]", row.predictor) for i, row in enumerate(results.table)]
+    used += [(f"attribution[{i}]", entry.predictor) for i, entry in enumerate(results.attribution)]
+    used += [(f"agreement[{i}]", pair.predictor) for i, pair in enumerate(results.agreement)]
+    for where, key in used:
+        if key not in keys:
+            yield f"{where}.predictor is {key!r}; predictors are {', '.join(keys)}."
+    for i, row in enumerate(results.table):
+        if row.accuracy.value is not None and not 0 <= row.accuracy.value <= 1:
+            yield f"table[{i}].accuracy is {row.accuracy.value}; expected a fraction 0…1."
+    if len(results.score.cosine) != len(results.score.kept):
+        yield f"score has {len(results.score.cosine)} cosines and {len(results.score.kept)} kept; expected one an edit."
+    for i, attribution in enumerate(results.attribution):
+        gap = remainder(attribution)
+        if gap is not None and abs(gap) > 1e-6:
+            yield f"attribution[{i}]: reference and terms miss the edit by {gap:.6f}; they must add up to it."
+
+
+def remainder(attribution: Attribution) -> float | None:
+    """What the terms leave of the difference between edit and reference; None where a number is missing."""
+    values = [estimate.value for estimate in (attribution.reference, *(term.value for term in attribution.terms))]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values) or attribution.edit.value is None:
+        return None
+    return attribution.edit.value - math.fsum(known)

@@ -1,0 +1,79 @@
+"""Augmentations of Appendices B and C, in torchvision's words, drawn from a key instead of global state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from radedit.data.module import step_generator
+
+Augmentation = Callable[[Any, Any], tuple[Tensor, Tensor]]
+
+
+def augment(images: Tensor, masks: Tensor, transform: Augmentation | None, *key: int) -> tuple[Tensor, Tensor]:
+    """Transform every film of a batch differently, its masks with it.
+
+    Args:
+        images: Grey levels in [0, 1], shape (B, 1, H, W).
+        masks: Shape (B, K, H, W), bool; K may be 0.
+        transform: Takes and returns a film and its masks, and draws from torch's generator; None changes nothing.
+        key: Names the draws, e.g. (seed, step, rank). The global generator is left as it was.
+
+    Returns:
+        Films and masks of the same shapes.
+    """
+    if transform is None:
+        return images, masks
+    with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
+        torch.manual_seed(step_generator(*key).initial_seed())
+        pairs = [transform(tv_tensors.Image(x), tv_tensors.Mask(m)) for x, m in zip(images, masks, strict=True)]
+    return torch.stack([x.as_subclass(Tensor) for x, _ in pairs]), torch.stack([m.as_subclass(Tensor) for _, m in pairs])
+
+
+def appendix_b(size: int) -> v2.Compose:
+    """For classifiers (App. B). Flips swap the patient's sides: not for labels or masks that name one."""
+    return v2.Compose([
+        *_shared(),
+        v2.RandomResizedCrop(size, scale=(0.8, 1.0), ratio=(1.0, 1.0)),
+        v2.GaussianNoise(sigma=0.05),
+    ])  # fmt: skip
+
+
+def appendix_c(size: int) -> v2.Compose:
+    """For segmenters (App. C): as Appendix B, but a scale around 1, and elastic.
+
+    Note:
+        A crop can't be larger than its film, so the scale s ∼ U(0.9, 1.1) is read as a zoom. Albumentations' elastic
+        transform has no "scale"; 0.15 is read as its strength α, as a share of the film's side.
+    """
+    return v2.Compose([
+        *_shared(),
+        v2.RandomAffine(0, scale=(0.9, 1.1)),
+        v2.ElasticTransform(alpha=0.15 * size, sigma=size / 50),
+        v2.GaussianNoise(sigma=0.05),
+    ])  # fmt: skip
+
+
+def light() -> v2.Compose:
+    """For phantoms (our choice): little of everything, and blur, so that a predictor bears what a VAE does to a film."""
+    bilinear = v2.InterpolationMode.BILINEAR
+    return v2.Compose([
+        v2.RandomHorizontalFlip(0.5),
+        v2.RandomAffine(3, translate=(0.03, 0.03), scale=(0.95, 1.05), interpolation=bilinear),
+        v2.ColorJitter(brightness=0.1, contrast=0.1),
+        v2.RandomApply([v2.GaussianBlur(5, sigma=(0.3, 1.0))], p=0.5),
+        v2.GaussianNoise(sigma=0.01),
+    ])  # fmt: skip
+
+
+def _shared() -> list[v2.Transform]:
+    return [
+        v2.RandomHorizontalFlip(0.5),
+        v2.RandomAffine(30, shear=(-15, 15), interpolation=v2.InterpolationMode.BILINEAR),
+        v2.ColorJitter(brightness=(0.8, 1.2), contrast=(0.8, 1.2)),
+    ]
