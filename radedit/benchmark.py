@@ -31,7 +31,9 @@ def main(config: DictConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     bundle = instantiate(config.generator)
     bundle.require("vae", "unet", "text_encoder", "tokenizer")
-    setup = Setup(bundle, instantiate(config.scenario, _convert_="all"), instantiate(config.mask_strategy), **config.setup)
+    setup = Setup(
+        bundle, instantiate(config.scenario, _convert_="all"), instantiate(config.mask_strategy), **config.setup
+    )
     editors = {name: Editor.of(edit) for name, edit in instantiate(config.editors).items()}
     started = time.monotonic()
     logger.info("Choosing weights on %d validation films", config.validation.n)
@@ -40,7 +42,8 @@ def main(config: DictConfig) -> None:
     best = best_weights(validation)
     logger.info("Best weights: %s", best)
     chosen = {
-        name: [at_weight(editor, w) for w in dict.fromkeys([config.paper_weight, best[name]])] for name, editor in editors.items()
+        name: [at_weight(editor, w) for w in dict.fromkeys([config.paper_weight, best[name]])]
+        for name, editor in editors.items()
     }
     pictures: dict[str, torch.Tensor] = {}
     rows = run(setup, instantiate(config.test, _convert_="all"), chosen, masks=config.masks, pictures=pictures)

@@ -74,7 +74,13 @@ def run(config: DictConfig) -> None:
         generate(scenario, data, bundle, plan, stress_set, determines)
         generated = time.monotonic()
         evidence: Evidence = gather(
-            subjects, scenario, data, stress_set, size=bundle.size, answers=folder / "answers", n_gallery=config.n_gallery
+            subjects,
+            scenario,
+            data,
+            stress_set,
+            size=bundle.size,
+            answers=folder / "answers",
+            n_gallery=config.n_gallery,
         )
         evaluated = time.monotonic()
         about: dict[str, Any] = {
@@ -103,7 +109,9 @@ def run(config: DictConfig) -> None:
 def main() -> None:
     """Say what can be tested where no scenario was given, before Hydra composes."""
     arguments = sys.argv[1:]
-    asks_for_help = any(argument in ("--help", "-h", "--cfg", "-c", "--hydra-help", "--info", "-i") for argument in arguments)
+    asks_for_help = any(
+        argument in ("--help", "-h", "--cfg", "-c", "--hydra-help", "--info", "-i") for argument in arguments
+    )
     if not asks_for_help and not any(argument.startswith("+scenario=") for argument in arguments):
         scenarios = ", ".join(sorted(path.stem for path in (CONF / "scenario").glob("*.yaml")))
         raise SystemExit(f"error: No scenario was given. Say +scenario=… with one of: {scenarios}.")

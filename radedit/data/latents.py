@@ -71,7 +71,9 @@ class LatentData(L.LightningDataModule):
         if self.encode is None:
             raise ValueError("LatentData has no encoder; call `use` with the bundle's encoder before training.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        latents = [self.encode(to_unit(films[i : i + batch, :1])).cpu().half().numpy() for i in range(0, len(films), batch)]
+        latents = [
+            self.encode(to_unit(films[i : i + batch, :1])).cpu().half().numpy() for i in range(0, len(films), batch)
+        ]
         partial = path.with_suffix(".partial.npy")
         np.save(partial, np.concatenate(latents))
         partial.replace(path)

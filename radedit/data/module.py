@@ -1,5 +1,4 @@
-"""Batches for training, each a pure function of (seed, step, rank), so that a resumed run sees what an uninterrupted
-one would have seen."""
+"""Batches for training, each a pure function of (seed, step, rank): a resumed run sees what an uninterrupted one would."""
 
 from __future__ import annotations
 
@@ -29,7 +28,9 @@ class StepSampler(Sampler[list[int]]):
         rank, world_size: This process among all.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int, first_step: int = 0, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self, n: int, batch_size: int, seed: int, first_step: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
         self.n, self.batch_size, self.seed, self.first_step = n, batch_size, seed, first_step
         self.rank, self.world_size = rank, world_size
 

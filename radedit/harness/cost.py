@@ -35,7 +35,8 @@ class Cost:
     def __str__(self) -> str:
         left = f"{self.records - self.done} of {self.records}" if self.done else str(self.records)
         return (
-            f"Editing {left} records: about {self.calls:,} network calls, {self.calls * self.seconds_per_call / 60:.1f} min "
+            f"Editing {left} records: about {self.calls:,} network calls, "
+            f"{self.calls * self.seconds_per_call / 60:.1f} min "
             f"at {1000 * self.seconds_per_call:.0f} ms a call, {self.megabytes:.0f} MB."
         )
 

@@ -95,7 +95,9 @@ def run(
     ids = [record.id for record in reader.records]
     rows: list[Row] = []
     for first in range(0, len(ids), setup.block):
-        truth = Truth.of(reader, ids[first : first + setup.block], bundle, setup.scenario.finding, setup.scenario.shortcut)
+        truth = Truth.of(
+            reader, ids[first : first + setup.block], bundle, setup.scenario.finding, setup.scenario.shortcut
+        )
         drawn = [setup.masks(sample) for sample in truth.samples]
         regions = Regions.of(torch.stack([e for e, _ in drawn]), torch.stack([k for _, k in drawn]), bundle.factor)
         records = [sample.record for sample in truth.samples]
@@ -103,7 +105,15 @@ def run(
         x_0 = bundle.encode(truth.source.to(bundle.device)).float()
         shown: dict[str, Tensor] = {"original": truth.source, "true twin": truth.twin}
 
-        def note(name: str, w: float | None, mask: str, films: Tensor, truth: Truth = truth, regions: Regions = regions, records: Any = records) -> None:
+        def note(
+            name: str,
+            w: float | None,
+            mask: str,
+            films: Tensor,
+            truth: Truth = truth,
+            regions: Regions = regions,
+            records: Any = records,
+        ) -> None:
             measured = quality(films, truth, regions)
             rows.extend(
                 Row(name, w, mask, record.id, record.subject_id, {key: float(v[i]) for key, v in measured.items()})
@@ -170,4 +180,6 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
         measures = list(rows[0].measures)
         writer.writerow(["editor", "w", "mask", "record", "subject", *measures])
         for row in rows:
-            writer.writerow([row.name, row.w, row.mask, row.record, row.subject, *(f"{row.measures[m]:.5g}" for m in measures)])
+            writer.writerow(
+                [row.name, row.w, row.mask, row.record, row.subject, *(f"{row.measures[m]:.5g}" for m in measures)]
+            )

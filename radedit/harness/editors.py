@@ -44,7 +44,9 @@ class Editor:
         module = sys.modules[bound.func.__module__]
         if not hasattr(module, "replay"):
             raise ValueError(f"Editor {module.__name__} has no replay; every editor brings its edit and its replay.")
-        return cls(bound, partial(module.replay, **bound.keywords), module.INVERSION, module.__name__.rsplit(".", 1)[-1])
+        return cls(
+            bound, partial(module.replay, **bound.keywords), module.INVERSION, module.__name__.rsplit(".", 1)[-1]
+        )
 
     @property
     def w(self) -> float:
@@ -64,7 +66,8 @@ class Editor:
         return (steps if self.inversion else 0) + replay + 2 * start * prompts
 
     def edits(
-        self, f_theta: NoisePredictor, x_0: Tensor, prompts: dict[str, Tensor], masks: EditMasks, schedule: Schedule, randn: Randn
+        self, f_theta: NoisePredictor, x_0: Tensor, prompts: dict[str, Tensor], masks: EditMasks,
+        schedule: Schedule, randn: Randn,
     ) -> dict[str, Tensor]:  # fmt: skip
         """Latents of one edit for each prompt, and of the `replay`, all from one inversion."""
         trajectory = self.invert(f_theta, x_0, schedule, randn)

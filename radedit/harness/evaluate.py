@@ -89,7 +89,10 @@ class Scores:
         position = {id_: i for i, id_ in enumerate(self.ids)}
         index = [position[id_] for id_ in ids]
         return Scores(
-            [self.ids[i] for i in index], [self.subjects[i] for i in index], self.labels[index], self.probabilities[index]
+            [self.ids[i] for i in index],
+            [self.subjects[i] for i in index],
+            self.labels[index],
+            self.probabilities[index],
         )
 
 
@@ -109,7 +112,9 @@ def predict(predictor: Classifies, reader: Reader, finding: str, size: int, *, c
     """
     records = {record.id: record for record in reader.records}
     if missing := [id_ for id_, record in records.items() if finding not in record.labels]:
-        raise ValueError(f"{len(missing)} records have no label {finding!r}, e.g. {missing[0]!r}; they can't be tested on.")
+        raise ValueError(
+            f"{len(missing)} records have no label {finding!r}, e.g. {missing[0]!r}; they can't be tested on."
+        )
     if not cache.exists():
         answers = [row for chunk in _chunks(reader, size, batch) for row in _answers(predictor, chunk)]
         text = "id,probability\n" + "".join(f'"{id_}",{p:.6f}\n' for id_, p in answers)

@@ -1,4 +1,4 @@
-"""From predictions to evidence: table, attribution, agreement with the true shift (for scenarios that remove a finding).
+"""From predictions to evidence: table, attribution, agreement (for scenarios that remove a finding).
 
 False-positive rates along the reference's own chain and the edit telescope exactly:
 
@@ -23,7 +23,12 @@ from radedit.types import Reader
 TERMS = (
     ("VAE", "reference", "reference_vae", "what encoding and decoding alone does to a negative image"),
     ("inversion", "reference_vae", "reference_replay", "what the editor's path adds with an empty prompt"),
-    ("artefact", "reference_replay", "sham", "what the same edit adds where there is nothing to remove and no shortcut"),
+    (
+        "artefact",
+        "reference_replay",
+        "sham",
+        "what the same edit adds where there is nothing to remove and no shortcut",
+    ),
     ("shift", "sham", "edit", "what remains: the finding is gone, the shortcut has stayed"),
 )
 SPLIT = (
@@ -88,7 +93,9 @@ def accuracy(scores: Scores) -> Estimate:
     return clustered_mean(scores.correct, scores.subjects)
 
 
-def table(measured: Sequence[Measured], scenario: Scenario, kept: Sequence[str], every: Sequence[str]) -> list[dict[str, Any]]:
+def table(
+    measured: Sequence[Measured], scenario: Scenario, kept: Sequence[str], every: Sequence[str]
+) -> list[dict[str, Any]]:
     """Accuracy of each predictor on each set, in the form of Table 2, with the paper's number beside it."""
     rows: list[dict[str, Any]] = []
     gone = f"no {scenario.finding}, with {scenario.shortcut}"
@@ -104,12 +111,21 @@ def table(measured: Sequence[Measured], scenario: Scenario, kept: Sequence[str],
             entries.append(("truly shifted, same patients", gone, one.kinds["twin"].only(kept or every), None))
         if one.shifted is not None:
             entries.append(("truly shifted, other patients", gone, one.shifted, None))
-        entries.append(("replay", f"{scenario.finding}, as in the source", one.kinds["replay"].only(kept or every), None))
+        entries.append(
+            ("replay", f"{scenario.finding}, as in the source", one.kinds["replay"].only(kept or every), None)
+        )
         if "sham" in one.kinds:
             label = f"no {scenario.finding}, no {scenario.shortcut}"
             entries.append(("sham", label, one.kinds["sham"].only(kept or every), None))
         rows += [
-            {"predictor": one.subject.key, "data": name, "label": label, "n": len(s.ids), "accuracy": accuracy(s).dict(), "paper": p}
+            {
+                "predictor": one.subject.key,
+                "data": name,
+                "label": label,
+                "n": len(s.ids),
+                "accuracy": accuracy(s).dict(),
+                "paper": p,
+            }
             for name, label, s, p in entries
         ]
     return rows
@@ -121,13 +137,17 @@ def attribution(measured: Sequence[Measured], records: Sequence[str]) -> list[di
     for one in measured:
         if "sham" not in one.kinds or not records:
             continue
-        positive = {kind: scores.only(records).positive for kind, scores in one.kinds.items() if len(scores.ids) >= len(records)}
+        positive = {
+            kind: scores.only(records).positive for kind, scores in one.kinds.items() if len(scores.ids) >= len(records)
+        }
         subjects = one.kinds["edit"].only(records).subjects
 
         def rate(values: Any, subjects: Sequence[str] = subjects) -> dict[str, Any]:
             return clustered_mean(values, subjects).dict()
 
-        def terms(which: Sequence[tuple[str, str, str, str]], positive: Mapping[str, Any] = positive, rate: Any = rate) -> list[dict[str, Any]]:
+        def terms(
+            which: Sequence[tuple[str, str, str, str]], positive: Mapping[str, Any] = positive, rate: Any = rate
+        ) -> list[dict[str, Any]]:
             return [
                 {"name": name, "meaning": meaning, "value": rate(positive[after] - positive[before])}
                 for name, before, after, meaning in which
@@ -173,13 +193,23 @@ def qualification(one: Measured, scenario: Scenario) -> tuple[bool, str, list[di
     for cell, scores in one.cells.items():
         finding, shortcut = (int(part) for part in cell.split("-"))
         found = accuracy(scores)
-        cells.append({"finding": finding, "shortcut": shortcut, "n": found.n, "accuracy": found.dict(), "picture": f"pictures/cell-{cell}.png"})
+        cells.append(
+            {
+                "finding": finding,
+                "shortcut": shortcut,
+                "n": found.n,
+                "accuracy": found.dict(),
+                "picture": f"pictures/cell-{cell}.png",
+            }
+        )
         low, high = QUALIFIED.get(one.subject.role, {}).get(cell, (None, None))
         where = f"{scenario.finding} {'+' if finding else '−'}, {scenario.shortcut} {'+' if shortcut else '−'}"
         if low is not None and found.value < low:
             short.append(f"{found.value:.0%} right where {where}; at least {low:.0%} expected")
         if high is not None and found.value > high:
-            short.append(f"{found.value:.0%} right where {where}; at most {high:.0%} expected of one that takes the shortcut")
+            short.append(
+                f"{found.value:.0%} right where {where}; at most {high:.0%} expected of one that takes the shortcut"
+            )
     return not short, "; ".join(short) or "all four cells are as its training makes one expect", cells
 
 
@@ -277,11 +307,14 @@ def gather(
             }
         )
     others = {kind for one in measured for kind in one.kinds} - {"edit"}
-    first = [record for record in every if all(record in one.kinds[k].ids for one in measured for k in _editors(others))]
+    first = [
+        record for record in every if all(record in one.kinds[k].ids for one in measured for k in _editors(others))
+    ]
     ranked = worst_first(measured, every)
     gallery = sorted(ranked, key=lambda record: record not in first)[:n_gallery]  # those that every editor edited first
+    share = "Every edit was" if len(kept) == len(every) else f"{len(kept)} of {len(every)} edits were"
     notes = [
-        f"{'Every edit was kept' if len(kept) == len(every) else f'{len(kept)} of {len(every)} edits were kept'} by the editing score.",
+        f"{share} kept by the editing score.",
         "Replay, sham and edit of one film share their noise and their inversion.",
     ]
     if not kept:
@@ -306,7 +339,12 @@ def gather(
         edit_quality(stress_set),
         gallery,
         {
-            record: {one.subject.key: {k: float(s.only([record]).probabilities[0]) for k, s in one.kinds.items() if record in s.ids} for one in measured}
+            record: {
+                one.subject.key: {
+                    k: float(s.only([record]).probabilities[0]) for k, s in one.kinds.items() if record in s.ids
+                }
+                for one in measured
+            }
             for record in gallery
         },
         data.cells,

@@ -5,7 +5,6 @@ A film is compared with the autoencoder's round trip of the true film with and w
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
@@ -23,7 +22,8 @@ def shows(films: Tensor, with_object: Tensor, without_object: Tensor) -> Tensor:
 
     Args:
         films: To be judged, shape (B, 1, H, W).
-        with_object, without_object: Round trips of the true films, likewise.
+        with_object: Round trips of the true films with the object, likewise.
+        without_object: And without it.
 
     Returns:
         Bool, shape (B,).
@@ -32,5 +32,7 @@ def shows(films: Tensor, with_object: Tensor, without_object: Tensor) -> Tensor:
     difference = present - absent
     where = difference.abs() > VISIBLE
     # Projected on what the object adds, 0 is absent and 1 present.
-    share = ((films - absent) * difference * where).flatten(1).sum(1) / (difference**2 * where).flatten(1).sum(1).clamp(min=1e-12)
+    share = ((films - absent) * difference * where).flatten(1).sum(1) / (difference**2 * where).flatten(1).sum(1).clamp(
+        min=1e-12
+    )
     return share > 0.5

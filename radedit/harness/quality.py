@@ -123,7 +123,9 @@ def quality(films: Tensor, truth: Truth, regions: Regions) -> dict[str, Tensor]:
     changed.
     """
     error = 255 * (low_pass(films) - low_pass(truth.twin)).abs()
-    measures = {f"error_{name}": _mean(error, getattr(regions, name)) for name in ("edit", "keep", "border", "elsewhere")}
+    measures = {
+        f"error_{name}": _mean(error, getattr(regions, name)) for name in ("edit", "keep", "border", "elsewhere")
+    }
     ratio = _mean(_variance(films), regions.edit) / _mean(_variance(truth.twin), regions.edit).clamp(min=1e-9)
     gone = ~shows(films, truth.source_vae, truth.twin_vae)
     kept = shows(films, truth.twin_vae, truth.neither_vae)

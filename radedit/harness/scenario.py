@@ -84,7 +84,8 @@ def phantom_data(
         n_cells: Films in each cell; the four cells are four interventions on the same patients.
         size: Side of the films, px.
         source: Findings that source films have (1) or lack (0).
-        reference, twin: Interventions on the source films.
+        reference: Interventions that make a source film negative and free of the shortcut.
+        twin: Interventions that remove the finding only.
         shifted: Findings that the shifted films have or lack.
     """
     films = PhantomReader(world, "sources", n, size, where=source)

@@ -42,7 +42,9 @@ def clustered_mean(values: ArrayLike, subjects: Sequence[str], *, seed: int = 0)
     """
     x = np.asarray(values, dtype=np.float64)
     if len(x) == 0 or len(x) != len(subjects) or np.isnan(x).any():
-        raise ValueError(f"Can't average {len(x)} values of {len(subjects)} subjects, {int(np.isnan(x).sum())} of them NaN.")
+        raise ValueError(
+            f"Can't average {len(x)} values of {len(subjects)} subjects, {int(np.isnan(x).sum())} of them NaN."
+        )
     _, cluster = np.unique(np.asarray(subjects, dtype=object).astype(str), return_inverse=True)
     sums, counts = np.bincount(cluster, weights=x), np.bincount(cluster).astype(np.float64)
     n_clusters = len(sums)

@@ -32,7 +32,8 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.config = {"channels": list(channels), "layers": list(layers), "projection_size": projection_size}
         self.trunk = ResNet(
-            block=BasicBlock, layers=tuple(layers), channels=tuple(channels), in_chans=3, num_classes=0, stem_width=channels[0] // 2, stem_type="deep"
+            block=BasicBlock, layers=tuple(layers), channels=tuple(channels), in_chans=3, num_classes=0,
+            stem_width=channels[0] // 2, stem_type="deep",
         )  # fmt: skip
         self.projector = nn.Sequential(
             nn.Linear(channels[-1], projection_size), nn.GELU(), nn.Linear(projection_size, projection_size)
@@ -56,8 +57,12 @@ class ImageEncoder(nn.Module):
     def save_pretrained(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors`."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps({"architecture": "radedit.ImageEncoder", **self.config}, indent=2))
-        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / "model.safetensors")
+        (folder / "config.json").write_text(
+            json.dumps({"architecture": "radedit.ImageEncoder", **self.config}, indent=2)
+        )
+        save_file(
+            {name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / "model.safetensors"
+        )
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> ImageEncoder:

@@ -88,7 +88,7 @@ class Network(nn.Module):
         """
         if images.ndim != 4 or images.shape[1:] != (1, self.size, self.size):
             raise ValueError(
-                f"This predictor takes films of shape (B, 1, {self.size}, {self.size}); these are {tuple(images.shape)}. "
+                f"This predictor takes films (B, 1, {self.size}, {self.size}); these are {tuple(images.shape)}. "
                 "Preprocess them to its size; see radedit.data.transforms.preprocess."
             )
         self.eval()
@@ -134,7 +134,12 @@ class Classifier(Network):
     """
 
     def __init__(
-        self, label: str, *, size: int, network: str | Mapping[str, Sequence[int]] = "resnet50", pretrained: bool = False
+        self,
+        label: str,
+        *,
+        size: int,
+        network: str | Mapping[str, Sequence[int]] = "resnet50",
+        pretrained: bool = False,
     ) -> None:
         kept = network if isinstance(network, str) else {key: list(value) for key, value in network.items()}
         super().__init__(label, (), size, {"network": kept})
@@ -185,7 +190,9 @@ class SegmenterWithHead(Network):
                 f"decoder_channels has {len(decoder_channels)} widths; {backbone} allows 2 to {len(channels) - 1}."
             )
         if size % reductions[-1]:
-            raise ValueError(f"size is {size}, but {backbone} halves films down to 1/{reductions[-1]}: take a multiple.")
+            raise ValueError(
+                f"size is {size}, but {backbone} halves films down to 1/{reductions[-1]}: take a multiple."
+            )
         self.finest = len(channels) - 1 - len(decoder_channels)
         self.decoder = UNetDecoder(
             spatial_dims=2,

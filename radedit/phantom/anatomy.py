@@ -148,9 +148,7 @@ def vessels(anatomy: Anatomy, canvas: Canvas, side: Side) -> Array:
 
     widths, levels = rng.uniform(0.0035, 0.006, 10 * n), rng.uniform(0.2, 0.38, 10 * n)
     thin = [(twig, float(width), float(level)) for twig, width, level in zip(twigs, widths, levels, strict=True)]
-    thick = [
-        (trunk[i : i + 2], 0.0165 * (1 - i / 9) + 0.003, 0.85 - 0.075 * i) for trunk in trunks for i in range(8)
-    ]
+    thick = [(trunk[i : i + 2], 0.0165 * (1 - i / 9) + 0.003, 0.85 - 0.075 * i) for trunk in trunks for i in range(8)]
     return canvas.strokes(thin + thick)
 
 

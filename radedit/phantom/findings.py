@@ -84,7 +84,9 @@ class Pneumothorax:
         taper = 1 - 0.75 * smoothstep(canvas.y, 0.40, 0.76)
         edge = anatomy.lateral(canvas.y, apex) - self.depth * taper - across + wave
         retracted = np.minimum(edge, canvas.y - apex + wave)
-        retracted = np.where(canvas.y < apex + 0.05, np.minimum(retracted, across - anatomy.medial(canvas.y, apex)), retracted)
+        retracted = np.where(
+            canvas.y < apex + 0.05, np.minimum(retracted, across - anatomy.medial(canvas.y, apex)), retracted
+        )
         air = canvas.soft(lung) * (1 - canvas.soft(retracted))
         line = np.exp(-((retracted / (0.0035 + 0.25 / canvas.size)) ** 2)) * canvas.soft(lung - 0.006)
         mask = (lung > 0) & (retracted < 0.004)
@@ -105,7 +107,14 @@ class Drain:
     @classmethod
     def sample(cls, rng: np.random.Generator, side: Side) -> Drain:
         tip = (rng.uniform(0.10, 0.2), rng.uniform(0.19, 0.36))
-        return cls(side, rng.uniform(0.50, 0.68), tip, rng.uniform(-0.05, 0.09), rng.uniform(0.018, 0.024), rng.uniform(0.2, 0.3))
+        return cls(
+            side,
+            rng.uniform(0.50, 0.68),
+            tip,
+            rng.uniform(-0.05, 0.09),
+            rng.uniform(0.018, 0.024),
+            rng.uniform(0.2, 0.3),
+        )
 
     def describe(self) -> dict[str, str]:
         return {"side": self.side}
@@ -139,7 +148,12 @@ class Consolidation:
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Consolidation:
         side = _pick_side(rng)
-        lobe = str(rng.choice(["upper", "lower", "middle"] if side == "right" else ["upper", "lower"], p=[0.5, 0.35, 0.15] if side == "right" else [0.6, 0.4]))
+        lobe = str(
+            rng.choice(
+                ["upper", "lower", "middle"] if side == "right" else ["upper", "lower"],
+                p=[0.5, 0.35, 0.15] if side == "right" else [0.6, 0.4],
+            )
+        )
         return cls(side, lobe, rng.uniform(0.62, 0.92), rng.uniform(0.85, 1.25), int(rng.integers(2**31)))
 
     def describe(self) -> dict[str, str]:
@@ -209,7 +223,8 @@ class Covid:
         n = int(rng.integers(3, 7))
         sides = [SIDES[i % 2] for i in range(n)]
         patches = tuple(
-            (s, rng.uniform(0.6, 0.95), rng.uniform(0.36, 0.68), rng.uniform(0.05, 0.095), rng.uniform(0.34, 0.6)) for s in sides
+            (s, rng.uniform(0.6, 0.95), rng.uniform(0.36, 0.68), rng.uniform(0.05, 0.095), rng.uniform(0.34, 0.6))
+            for s in sides
         )
         return cls(patches, int(rng.integers(2**31)))
 
@@ -261,7 +276,9 @@ class Pacemaker:
         cava = (mid - 0.045, 0.33)
         atrium, ventricle = (mid - 0.075, 0.555), (mid + 0.095, anatomy.dome[1] - 0.045)
         to_atrium = bezier((cx, cy - 0.05), (cx - s * 0.04, vein[1] - 0.02), vein, cava, (mid - 0.06, 0.62), atrium)
-        to_ventricle = bezier((cx, cy - 0.05), (cx - s * 0.03, vein[1] - 0.035), vein, cava, (mid - 0.09, 0.70), ventricle)
+        to_ventricle = bezier(
+            (cx, cy - 0.05), (cx - s * 0.03, vein[1] - 0.035), vein, cava, (mid - 0.09, 0.70), ventricle
+        )
         leads = canvas.strokes([(to_atrium, 0.0085, 1.0), (to_ventricle, 0.0085, 1.0)])
         add = 0.52 * can - 0.10 * inner + 0.34 * header * (1 - can) + 0.26 * leads * (1 - can)
         device = (can > 0.5) | (header > 0.5)

@@ -130,7 +130,9 @@ def _marker(look: Hospital, size: int) -> Array:
     draw = ImageDraw.Draw(picture)
     x, y = (p * side for p in look.marker_at)
     height = 0.062 * side
-    draw.text((x, y), look.marker, fill=255, anchor="mm", font=ImageFont.load_default(height), stroke_width=0.006 * side)
+    draw.text(
+        (x, y), look.marker, fill=255, anchor="mm", font=ImageFont.load_default(height), stroke_width=0.006 * side
+    )
     if look.boxed:
         h = 0.62 * height
         draw.rectangle((x - h, y - h, x + h, y + h), outline=255, width=max(scale, round(0.008 * side)))
@@ -142,7 +144,12 @@ def _boxes(effect: Effect) -> list[tuple[float, float, float, float]]:
     boxes = []
     for part in effect.parts:
         for rows, columns in ndimage.find_objects(part.astype(np.int8)):
-            boxes.append((float(columns.start), float(rows.start), float(columns.stop - columns.start), float(rows.stop - rows.start)))
+            boxes.append(
+                (
+                    float(columns.start),
+                    float(rows.start),
+                    float(columns.stop - columns.start),
+                    float(rows.stop - rows.start),
+                )
+            )
     return boxes
-
-

@@ -37,8 +37,8 @@ def editor_sheet(pictures: Mapping[str, Tensor], path: Path, *, n: int) -> None:
 def editor_table(table: Sequence[Mapping[str, Any]]) -> str:
     """Markdown, a line for each editor, weight and mask."""
     head = (
-        "| editor | w | mask | n | success, % | gone, % | kept, % | clean, % | gap closed, % | error in m_edit | in m_keep "
-        "| border | elsewhere | variance ratio |"
+        "| editor | w | mask | n | success, % | gone, % | kept, % | clean, % | gap closed, % "
+        "| error in m_edit | in m_keep | border | elsewhere | variance ratio |"
     )
     lines = [head, "|---|" * 1 + "---|" * 13]
     for row in table:

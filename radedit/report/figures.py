@@ -182,7 +182,8 @@ def addition(entry: Attribution) -> str:
 
 def _total(name: str, estimate: Estimate, colour: str) -> Bar:
     return Bar(
-        name, percent(estimate.value), interval(estimate), 0.0, estimate.value or 0.0, estimate.low, estimate.high, colour, True
+        name, percent(estimate.value), interval(estimate), 0.0, estimate.value or 0.0, estimate.low, estimate.high,
+        colour, True,
     )  # fmt: skip
 
 
@@ -215,7 +216,8 @@ def agreement(entries: Sequence[Agreement], results: Results, *, narrow: bool = 
         _estimate(sheet, axis, entry.truth, middle + 5, TRUTH)
         _estimate(sheet, axis, entry.synthetic, middle - 5, SYNTHETIC)
     alt = "; ".join(
-        f"{results.predictor(e.predictor).name}: synthetic {percent(e.synthetic.value)} %, truth {percent(e.truth.value)} %"
+        f"{results.predictor(e.predictor).name}: synthetic {percent(e.synthetic.value)} %, "
+        f"truth {percent(e.truth.value)} %"
         for e in entries
     )
     return sheet.svg(f"agreement-{'n' if narrow else 'w'}", f"Accuracy on synthetic and on truly shifted films. {alt}.")

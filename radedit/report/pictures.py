@@ -43,7 +43,7 @@ def contours(film: ArrayLike, masks: Mapping[str, ArrayLike], *, scale: int = 2)
         inside = np.asarray(mask, dtype=bool)
         if inside.shape != grey.shape:
             raise ValueError(
-                f"Mask {name!r} has shape {inside.shape}, its film {grey.shape}; apply the same resize and crop to both."
+                f"Mask {name!r} has shape {inside.shape}, its film {grey.shape}; apply the same resize to both."
             )
         ink = Image.new("L", (size[0] * fine, size[1] * fine))
         draw = ImageDraw.Draw(ink)

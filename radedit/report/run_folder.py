@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-
 from radedit.data.atomic import write_atomically
 from radedit.data.images import read_image, read_mask, write_png
 from radedit.data.stress_set import image_path, read_rows
@@ -45,7 +44,10 @@ def write_results(folder: Path, stress_set: Path, evidence: Evidence, about: Map
         "finding": scenario.finding,
         "shortcut": scenario.shortcut,
         "interval": INTERVAL,
-        **{key: getattr(evidence, key) for key in ("counts", "skipped", "predictors", "table", "attribution", "agreement", "score", "notes")},
+        **{
+            key: getattr(evidence, key)
+            for key in ("counts", "skipped", "predictors", "table", "attribution", "agreement", "score", "notes")
+        },
         "gallery": [_example(folder, stress_set, evidence, record, editor) for record in evidence.gallery],
         "edit_quality": evidence.quality,
         **about,
@@ -78,7 +80,13 @@ def _example(folder: Path, stress_set: Path, evidence: Evidence, record: str, ed
         for key, by_kind in evidence.probabilities[record].items()
     }
     edit = rows["edit"]
-    return {"record": record, "kept": edit["kept"], "cosine": edit["cosine"], "images": images, "predictions": predictions}
+    return {
+        "record": record,
+        "kept": edit["kept"],
+        "cosine": edit["cosine"],
+        "images": images,
+        "predictions": predictions,
+    }
 
 
 def _masks(folder: Path, stress_set: Path, row: Mapping[str, Any], record: str) -> str:

@@ -97,7 +97,9 @@ def inline(figure: Figure, name: str, alt: str) -> Markup:
     referred = set(re.findall(r"(?:url\(#|href=\"#)([^\")]+)", svg))
     svg = re.sub(r"<[^>]+>", lambda tag: _at_home(tag.group(), name, referred), svg[svg.index("<svg") :])
     width, height = (round(inches * 72) for inches in figure.get_size_inches())
-    head = f'<svg class="figure" viewBox="0 0 {width} {height}" style="max-width: {width}px" role="img" aria-label="{escape(alt)}">'
+    box = f"0 0 {width} {height}"
+    head = f'<svg class="figure" viewBox="{box}" style="max-width: {width}px"'
+    head += f' role="img" aria-label="{escape(alt)}">'
     return Markup(head + re.sub(r"\s*\n\s*", "\n", svg[svg.index(">") + 1 :]))
 
 

@@ -20,7 +20,8 @@ def print_table(results: Mapping[str, Any]) -> None:
         found, paper = row["accuracy"], row["paper"]
         interval = "" if found["low"] is None else f"({100 * found['low']:.1f}–{100 * found['high']:.1f})"
         print(
-            f"{names[row['predictor']]:{width}}  {row['data']:30}  {row['n']:4d}  {100 * found['value']:5.1f} {interval:14}"
+            f"{names[row['predictor']]:{width}}  {row['data']:30}  {row['n']:4d}  "
+            f"{100 * found['value']:5.1f} {interval:14}"
             f"{'' if paper is None else f'  {paper:.1f}'}"
         )
 
@@ -33,5 +34,7 @@ def write_csv(results: Mapping[str, Any], path: Path) -> None:
     for row in results["table"]:
         found = row["accuracy"]
         paper = None if row["paper"] is None else row["paper"] / 100
-        writer.writerow([row["predictor"], row["data"], row["label"], row["n"], found["value"], found["low"], found["high"], paper])
+        writer.writerow(
+            [row["predictor"], row["data"], row["label"], row["n"], found["value"], found["low"], found["high"], paper]
+        )
     write_atomically(path, text.getvalue().encode())

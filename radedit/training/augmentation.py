@@ -32,7 +32,9 @@ def augment(images: Tensor, masks: Tensor, transform: Augmentation | None, *key:
     with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
         torch.manual_seed(step_generator(*key).initial_seed())
         pairs = [transform(tv_tensors.Image(x), tv_tensors.Mask(m)) for x, m in zip(images, masks, strict=True)]
-    return torch.stack([x.as_subclass(Tensor) for x, _ in pairs]), torch.stack([m.as_subclass(Tensor) for _, m in pairs])
+    return torch.stack([x.as_subclass(Tensor) for x, _ in pairs]), torch.stack(
+        [m.as_subclass(Tensor) for _, m in pairs]
+    )
 
 
 def appendix_b(size: int) -> v2.Compose:
@@ -60,7 +62,7 @@ def appendix_c(size: int) -> v2.Compose:
 
 
 def light() -> v2.Compose:
-    """For phantoms (our choice): little of everything, and blur, so that a predictor bears what a VAE does to a film."""
+    """For phantoms (our choice): little of everything, and blur, which a VAE does to films too."""
     bilinear = v2.InterpolationMode.BILINEAR
     return v2.Compose([
         v2.RandomHorizontalFlip(0.5),

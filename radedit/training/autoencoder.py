@@ -64,11 +64,15 @@ class AutoencoderTraining(L.LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         x = 2 * batch["image"] - 1
-        x_hat = self.vae.decode(self.vae.encode(x.repeat(1, self.vae.config.in_channels, 1, 1)).latent_dist.mode()).sample
+        x_hat = self.vae.decode(
+            self.vae.encode(x.repeat(1, self.vae.config.in_channels, 1, 1)).latent_dist.mode()
+        ).sample
         pixels, edges = reconstruction_errors(x_hat, x)
         mse = ((x_hat.float().mean(1, keepdim=True) - x) / 2).pow(2).mean(dim=(1, 2, 3))
         psnr = (-10 * mse.log10()).mean()
-        self.log_dict({"val/l1": pixels, "val/edges": edges, "val/psnr": psnr, "val/loss": pixels + edges}, prog_bar=True)
+        self.log_dict(
+            {"val/l1": pixels, "val/edges": edges, "val/psnr": psnr, "val/loss": pixels + edges}, prog_bar=True
+        )
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(self.vae.parameters(), lr=self.lr, betas=(0.9, 0.99), weight_decay=1e-4)
@@ -104,5 +108,7 @@ def warmup_cosine(optimizer: torch.optim.Optimizer, warmup: int, steps: int, flo
 @torch.no_grad()
 def measure_scale(vae: AutoencoderKL, images: Tensor) -> float:
     """Factor that gives the latents of these films (in [0, 1]) a standard deviation of 1."""
-    modes = [vae.encode((2 * x - 1).repeat(1, vae.config.in_channels, 1, 1)).latent_dist.mode() for x in images.split(16)]
+    modes = [
+        vae.encode((2 * x - 1).repeat(1, vae.config.in_channels, 1, 1)).latent_dist.mode() for x in images.split(16)
+    ]
     return float(1 / torch.cat(modes).std())

@@ -79,7 +79,9 @@ class ClassifierTraining(L.LightningModule):
         """The loss, after logging its terms."""
         terms = self.losses(batch, logits, mask_logits)
         loss = torch.stack(list(terms.values())).sum()
-        self.log_dict({f"{part}/{name}": term for name, term in {"loss": loss, **terms}.items()}, batch_size=len(batch["image"]))
+        self.log_dict(
+            {f"{part}/{name}": term for name, term in {"loss": loss, **terms}.items()}, batch_size=len(batch["image"])
+        )
         return loss
 
     def configure_optimizers(self) -> Any:

@@ -58,7 +58,11 @@ class DiffusionTraining(L.LightningModule):
         self.scheduler = scheduler
         self.noising = DDPMScheduler.from_config(scheduler.config)
         self.lr, self.warmup, self.dropout, self.seed = lr, warmup, dropout, seed
-        self.sample_prompts, self.sample_steps, self.sample_guidance = tuple(sample_prompts), sample_steps, sample_guidance
+        self.sample_prompts, self.sample_steps, self.sample_guidance = (
+            tuple(sample_prompts),
+            sample_steps,
+            sample_guidance,
+        )
 
     @property
     def frozen(self) -> Bundle:
@@ -98,7 +102,8 @@ class DiffusionTraining(L.LightningModule):
         t = torch.randint(0, self.noising.config.num_train_timesteps, (len(x_0),), generator=generator).to(x_0.device)
         drop = torch.rand(len(x_0), generator=generator) < dropout
         reports = [
-            "" if d else shuffle_sentences(report, generator) for report, d in zip(batch["report"], drop.tolist(), strict=True)
+            "" if d else shuffle_sentences(report, generator)
+            for report, d in zip(batch["report"], drop.tolist(), strict=True)
         ]
         noise = randn_at(x_0.shape, self.seed, step + 1, rank, 1, like=x_0)
         x_t = self.noising.add_noise(x_0, noise, t)
@@ -116,7 +121,9 @@ class DiffusionTraining(L.LightningModule):
         """Draw `n` films for every sample prompt by DDIM, shape (n · prompts, 1, H, W)."""
         prompts = list(self.sample_prompts) * n
         latent = self.unet.config.sample_size
-        x = randn_at((len(prompts), self.unet.config.in_channels, latent, latent), self.seed, 0, 7, like=self.embed([""]))
+        x = randn_at(
+            (len(prompts), self.unet.config.in_channels, latent, latent), self.seed, 0, 7, like=self.embed([""])
+        )
         c = torch.cat([self.embed(prompts), self.embed([""] * len(prompts))])
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
         scheduler.set_timesteps(self.sample_steps)

@@ -78,7 +78,9 @@ class JointTraining(L.LightningModule):
         labels = input_ids.masked_fill(~chosen, -100)
         if not chosen.any():
             return labels.new_zeros((), dtype=torch.float32)
-        return self.text_encoder.masked_loss(input_ids.masked_fill(chosen, self.tokenizer.mask_token_id), attention, labels)
+        return self.text_encoder.masked_loss(
+            input_ids.masked_fill(chosen, self.tokenizer.mask_token_id), attention, labels
+        )
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=1e-2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -26,7 +25,13 @@ class SegmenterTraining(ClassifierTraining):
     """
 
     def __init__(
-        self, network: SegmenterWithHead, *, mask_weight: float = 1.0, lr: float = 5e-4, warmup: float | None = 0.06, **training: Any
+        self,
+        network: SegmenterWithHead,
+        *,
+        mask_weight: float = 1.0,
+        lr: float = 5e-4,
+        warmup: float | None = 0.06,
+        **training: Any,
     ) -> None:
         super().__init__(network, lr=lr, warmup=warmup, **training)
         self.mask_weight = mask_weight
