@@ -1,4 +1,4 @@
-"""Batches for training, each a function of (seed, step, rank): a resumed run sees what an unbroken one would.
+"""Batches for training, each a function of (seed, step, rank): a resumed run sees what an unbroken one would."""
 
 from __future__ import annotations
 
