@@ -26,8 +26,8 @@ demo: $(env) ## A stress test on drawn radiographs, with a report: minutes on a 
 smoke: $(env) ## The same path on a handful of records: one minute
 	$(PY) -m radedit.stress +scenario=$(SCENARIO) preset=smoke
 
-editors: $(env) ## The demo once for each editor
-	$(PY) -m radedit.stress +scenario=$(SCENARIO) preset=demo editor=radedit,diffedit,lance,sdedit
+editors: $(env) ## All editors against known truth, on drawn radiographs
+	$(PY) -m radedit.benchmark
 
 test: $(env) ## Fast tests, no GPU, no downloads
 	$(pytest)
