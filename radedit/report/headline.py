@@ -33,7 +33,9 @@ def headline(results: Results) -> Headline:
     shift = when(results)
     first = _behaviour(results, lead, shift)
     if first is None:
-        return Headline("This run has no accuracies on edited films to compare.", [], _cautions(results, [lead]))
+        none_kept = results.counts.get("edited") and results.counts.get("kept") == 0
+        reason = "No edit was kept by the editing score" if none_kept else "This run has no accuracies on kept edits"
+        return Headline(f"{reason}, so there is nothing to conclude.", [], _cautions(results, [lead]))
     lede = first[0].upper() + first[1:]
     second = _behaviour(results, other, "") if other else None
     lede += f"; {second}." if second else "."
@@ -119,9 +121,18 @@ def _cautions(results: Results, shown: list[Predictor]) -> list[str]:
     few = min((row.n for row in results.table if row.data == KEPT), default=None)
     if few is not None and few < FEW:
         cautions.append(f"Only {few} kept edits: below {FEW} nothing should be concluded.")
+    keys = [predictor.key for predictor in shown]
+    for comparison in results.agreement:
+        gap = comparison.difference
+        excludes_zero = gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
+        if comparison.predictor in keys and gap.value is not None and abs(gap.value) > NOTABLE and excludes_zero:
+            name = results.predictor(comparison.predictor).name
+            cautions.append(
+                f"{name}: accuracy on the edits is {in_points(gap.value)} off accuracy after the real shift."
+            )
     for entry in results.attribution:
         path = sum(term.value.value or 0.0 for term in entry.terms if term.name in PATH)
-        if entry.predictor in [p.key for p in shown] and abs(path) > NOTABLE:
+        if entry.predictor in keys and abs(path) > NOTABLE:
             name = results.predictor(entry.predictor).name
             cautions.append(
                 f"{name}: editing by itself moves false positives by {in_points(path)}, more than 5 points."

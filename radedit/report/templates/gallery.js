@@ -40,6 +40,7 @@
     for (const other of tabs.children) other.setAttribute("aria-pressed", other === tab);
     picture.src = tab.source.src;
     picture.alt = tab.source.alt;
+    tab.focus();
   };
   const step = (by) => {
     const list = [...tabs.children];
@@ -56,8 +57,8 @@
       tab.addEventListener("click", () => choose(tab));
       return tab;
     }));
-    choose([...tabs.children].find((tab) => tab.source === image));
     dialog.showModal();
+    choose([...tabs.children].find((tab) => tab.source === image));
   };
   for (const record of records)
     for (const button of record.querySelectorAll(".open")) button.addEventListener("click", () => open(record, button.firstElementChild));
