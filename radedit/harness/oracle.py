@@ -1,10 +1,12 @@
 """Which objects an edited phantom shows, by analysis by synthesis: trained on nothing.
 
-A film is compared with the autoencoder's round trip of the true film with and without an object, where the two differ.
+A film is written as the true film without an object, plus some amount of what the object adds, plus some of what
+another object adds. An amount of 0 is absent, 1 is present.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
@@ -17,22 +19,26 @@ def low_pass(films: Tensor) -> Tensor:
     return gaussian_blur(films, [int(6 * SIGMA_PX) | 1] * 2, [SIGMA_PX, SIGMA_PX])
 
 
-def shows(films: Tensor, with_object: Tensor, without_object: Tensor) -> Tensor:
-    """Whether each film is nearer to the one with the object, where the object is visible.
+def shows(films: Tensor, with_object: Tensor, without_object: Tensor, other: Tensor) -> Tensor:
+    """Whether each film has more than half of an object, where the object is visible.
+
+    The other object is fitted along with it, because they lie over one another: a drain that was kept together with
+    the dark air around it is no weaker for that.
 
     Args:
         films: To be judged, shape (B, 1, H, W).
         with_object: Round trips of the true films with the object, likewise.
         without_object: And without it.
+        other: What another object adds to a film, likewise.
 
     Returns:
         Bool, shape (B,).
     """
-    films, present, absent = low_pass(films), low_pass(with_object), low_pass(without_object)
-    difference = present - absent
-    where = difference.abs() > VISIBLE
-    # Projected on what the object adds, 0 is absent and 1 present.
-    share = ((films - absent) * difference * where).flatten(1).sum(1) / (difference**2 * where).flatten(1).sum(1).clamp(
-        min=1e-12
-    )
-    return share > 0.5
+    absent = low_pass(without_object)
+    added = low_pass(with_object) - absent
+    visible = added.abs() > VISIBLE
+    parts = torch.stack([part * visible for part in (added, low_pass(other))], dim=-1).flatten(1, -2).double()
+    difference = ((low_pass(films) - absent) * visible).flatten(1).double()
+    normal = parts.mT @ parts + 1e-9 * torch.eye(2, dtype=torch.float64)  # an object that is nowhere visible is absent
+    amounts = torch.linalg.solve(normal, parts.mT @ difference[..., None])
+    return amounts[:, 0, 0] > 0.5

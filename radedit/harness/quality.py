@@ -118,18 +118,20 @@ def _mean_fill(film: Tensor, mask: Tensor) -> Tensor:
 def quality(films: Tensor, truth: Truth, regions: Regions) -> dict[str, Tensor]:
     """Measures of each film, each of shape (B,).
 
-    `error_*` in grey levels of 255; `variance_ratio` of local variance against the twin's inside m_edit, 1 is right;
-    `gone`, `kept` and `clean` are 0 or 1, and `success` is all three: finding gone and shortcut kept and nothing else
+    `error_*` against the true twin and `change_keep` against the source, in grey levels of 255: m_keep keeps what the
+    finding did to it, too. `variance_ratio` of local variance against the twin's inside m_edit, 1 is right; `gone`, `kept` and `clean` are 0 or 1, and `success` is all three: finding gone and shortcut kept and nothing else
     changed.
     """
     error = 255 * (low_pass(films) - low_pass(truth.twin)).abs()
     measures = {
         f"error_{name}": _mean(error, getattr(regions, name)) for name in ("edit", "keep", "border", "elsewhere")
     }
-    ratio = _mean(_variance(films), regions.edit) / _mean(_variance(truth.twin), regions.edit).clamp(min=1e-9)
-    gone = ~shows(films, truth.source_vae, truth.twin_vae)
-    kept = shows(films, truth.twin_vae, truth.neither_vae)
     change = 255 * (low_pass(films) - low_pass(truth.source_vae)).abs()
+    measures["change_keep"] = _mean(change, regions.keep)
+    ratio = _mean(_variance(films), regions.edit) / _mean(_variance(truth.twin), regions.edit).clamp(min=1e-9)
+    finding, shortcut = truth.source_vae - truth.twin_vae, truth.twin_vae - truth.neither_vae
+    gone = ~shows(films, truth.source_vae, truth.twin_vae, shortcut)
+    kept = shows(films, truth.twin_vae, truth.neither_vae, finding)
     clean = _mean(change, regions.elsewhere) <= ELSEWHERE_LIMIT
     verdicts = {"gone": gone, "kept": kept, "clean": clean, "success": gone & kept & clean}
     return measures | {"variance_ratio": ratio} | {name: verdict.float() for name, verdict in verdicts.items()}
