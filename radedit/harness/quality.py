@@ -119,8 +119,8 @@ def quality(films: Tensor, truth: Truth, regions: Regions) -> dict[str, Tensor]:
     """Measures of each film, each of shape (B,).
 
     `error_*` against the true twin and `change_keep` against the source, in grey levels of 255: m_keep keeps what the
-    finding did to it, too. `variance_ratio` of local variance against the twin's inside m_edit, 1 is right; `gone`, `kept` and `clean` are 0 or 1, and `success` is all three: finding gone and shortcut kept and nothing else
-    changed.
+    finding did to it, too. `variance_ratio` of local variance against the twin's inside m_edit; 1 is right. `gone`,
+    `kept` and `clean` are 0 or 1, and `success` is all three: finding gone, shortcut kept, nothing else changed.
     """
     error = 255 * (low_pass(films) - low_pass(truth.twin)).abs()
     measures = {

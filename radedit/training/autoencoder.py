@@ -87,7 +87,7 @@ class AutoencoderTraining(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def export(self, data: FilmData, folder: Path) -> None:
-        """Write `vae/`, with the scaling factor that gives its latents unit variance unless these stayed as they were."""
+        """Write `vae/`, scaled such that its latents have unit variance, unless these stayed as they were."""
         vae = self.vae.float().eval()
         if self.decoder_only:
             Bundle(vae=vae).save(folder)
