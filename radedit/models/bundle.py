@@ -9,14 +9,16 @@ through this one code path; only sizes differ. Parts that are not there yet (a b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers import AutoTokenizer
@@ -71,7 +73,7 @@ class Bundle:
                 "generator.folder=…"
             )
         bundle = cls(hash=hash_folder(folder))
-        loaders = {
+        loaders: dict[str, Callable[[Path], Any]] = {
             "vae": AutoencoderKL.from_pretrained,
             "unet": UNet2DConditionModel.from_pretrained,
             "scheduler": DDIMScheduler.from_pretrained,
@@ -95,7 +97,7 @@ class Bundle:
                 ) from error
             setattr(bundle, name, part)
         if bundle.vae is not None:
-            bundle.size = int(bundle.vae.config.sample_size)
+            bundle.size = int(bundle.vae.config["sample_size"])
         return bundle
 
     def save(
@@ -132,7 +134,7 @@ class Bundle:
         """Pixels a latent cell covers along each side."""
         self.require("vae")
         assert self.vae is not None
-        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+        return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
@@ -145,14 +147,14 @@ class Bundle:
             Shape (B, C, H / factor, W / factor).
         """
         assert self.vae is not None
-        pixels = (2 * images - 1).to(self.vae.dtype).repeat(1, self.vae.config.in_channels, 1, 1)
-        return self.vae.encode(pixels).latent_dist.mode() * self.vae.config.scaling_factor
+        pixels = (2 * images - 1).to(self.vae.dtype).repeat(1, self.vae.config["in_channels"], 1, 1)
+        return self.vae.encode(pixels).latent_dist.mode() * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Films of latents, grey levels in [0, 1], shape (B, 1, H, W)."""
         assert self.vae is not None
-        pixels = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor).sample
+        pixels = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config["scaling_factor"]).sample
         return (pixels.mean(dim=1, keepdim=True) / 2 + 0.5).clamp(0, 1).float()
 
     @torch.no_grad()
@@ -176,6 +178,8 @@ class Bundle:
 
     def schedule(self, T: int) -> Schedule:  # noqa: N803 — the paper's symbol
         """Noise levels for T inference steps."""
+        self.require("scheduler")
+        assert self.scheduler is not None
         return Schedule.from_diffusers(self.scheduler, T)
 
     def predictor(self, schedule: Schedule) -> LatentPredictor:

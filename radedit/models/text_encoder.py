@@ -94,6 +94,7 @@ def train_tokenizer(texts: Iterable[str], *, max_length: int, vocabulary: int = 
     )
     tokenizer.train_from_iterator([*texts, " ".join(alphabet)], trainer)
     cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    assert cls is not None and sep is not None
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **SPECIAL_TOKENS)
 
