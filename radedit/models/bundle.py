@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,13 +109,9 @@ class Bundle:
             part = getattr(self, name)
             if part is None or (parts is not None and name not in parts):
                 continue
-            was = next(part.parameters()).dtype if isinstance(part, nn.Module) else None
             with _quietly():
-                if was is not None:
-                    part.to(dtype)
-                part.save_pretrained(Path(folder) / name)
-                if was is not None:
-                    part.to(was)
+                kept: Any = deepcopy(part).to(dtype) if isinstance(part, nn.Module) else part  # ours stays precise
+                kept.save_pretrained(Path(folder) / name)
 
     def require(self, *parts: str) -> None:
         """Raise if a part is missing, before long work starts."""

@@ -52,6 +52,15 @@ def test_tokenizer_and_scheduler_come_back(bundle: Bundle, tmp_path: Path) -> No
     assert torch.equal(again.schedule(7).alpha_bar, bundle.schedule(7).alpha_bar)
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_saving_leaves_the_weights_as_they_were(tiny_bundle: Path, part: str, tmp_path: Path) -> None:
+    bundle = Bundle.load(tiny_bundle)
+    before = {name: tensor.clone() for name, tensor in module(bundle, part).state_dict().items()}
+    bundle.save(tmp_path, parts=[part])
+    after = module(bundle, part).state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 def test_only_the_named_parts_are_written(bundle: Bundle, tmp_path: Path) -> None:
     bundle.save(tmp_path, parts=["unet", "scheduler"])
     assert {path.name for path in tmp_path.iterdir()} == {"unet", "scheduler"}
