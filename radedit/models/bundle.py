@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Bundle:
 
         Raises:
             FileNotFoundError: If the folder has none of the parts.
-            ValueError: If a part's files are damaged.
+            ValueError: If a part's files are damaged or incomplete.
         """
         folder = Path(folder)
         if not any((folder / part).is_dir() for part in PARTS):
@@ -75,10 +76,10 @@ class Bundle:
             )
         bundle = cls(hash=hash_folder(folder))
         loaders: dict[str, Callable[[Path], Any]] = {
-            "vae": AutoencoderKL.from_pretrained,
-            "unet": UNet2DConditionModel.from_pretrained,
+            "vae": partial(_load_whole, AutoencoderKL),
+            "unet": partial(_load_whole, UNet2DConditionModel),
             "scheduler": DDIMScheduler.from_pretrained,
-            "text_encoder": CXRBert.from_pretrained,
+            "text_encoder": partial(_load_whole, CXRBert),
             "tokenizer": AutoTokenizer.from_pretrained,
             "image_encoder": ImageEncoder.from_pretrained,
         }
@@ -208,6 +209,14 @@ class LatentPredictor:
         t = torch.cat([t, t]) if isinstance(t, Tensor) and t.ndim else t
         eps_cond, eps_uncond = self(torch.cat([x_t, x_t]), t, both).chunk(2)
         return eps_cond, eps_uncond
+
+
+def _load_whole(kind: Any, folder: Path) -> Any:
+    """A network of diffusers or transformers, which would fill weights that are not there at random."""
+    network, found = kind.from_pretrained(folder, output_loading_info=True)
+    if missing := sorted(found["missing_keys"]):
+        raise ValueError(f"{len(missing)} of its weights are missing: {', '.join(missing[:3])}")
+    return network
 
 
 @contextmanager

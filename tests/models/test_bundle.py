@@ -118,6 +118,17 @@ def test_truncated_weights_are_refused(copy: Path, part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
+def test_weights_with_a_gap_are_refused_and_not_filled_at_random(copy: Path, part: str) -> None:
+    path = weights_of(copy, part)
+    weights = load_file(path)
+    gap = next(name for name in reversed(weights) if name.endswith("weight"))
+    del weights[gap]
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=f"(?s)Part '{part}'.*{gap}"):
+        Bundle.load(copy)
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_weights_of_another_network_are_refused(copy: Path, part: str) -> None:
     path = weights_of(copy, part)
     narrower = {name: tensor[:1].clone() if tensor.ndim else tensor for name, tensor in load_file(path).items()}
