@@ -162,7 +162,7 @@ def best_weights(rows: Sequence[Row]) -> dict[str, float]:
 def summarise(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Mean and interval of every measure, for each editor, weight and mask; and how much of the gap it closes."""
     keys = list(dict.fromkeys((row.name, row.w, row.mask) for row in rows))
-    table = []
+    table: list[dict[str, Any]] = []
     for name, w, mask in keys:
         these = [row for row in rows if (row.name, row.w, row.mask) == (name, w, mask)]
         subjects = [row.subject for row in these]

@@ -35,7 +35,7 @@ SPLIT = (
     ("residual finding", "twin", "edit", "the edit against the true counterfactual: what the editor left or added"),
     ("true shift", "reference", "twin", "the true counterfactual against the negative image: the shortcut itself"),
 )
-QUALIFIED = {
+QUALIFIED: Mapping[str, Mapping[str, tuple[float | None, float | None]]] = {
     "confounded": {"1-0": (0.70, None), "0-0": (0.90, None), "0-1": (None, 0.40)},
     "unconfounded": {cell: (0.85, None) for cell in ("1-1", "1-0", "0-1", "0-0")},
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,13 +59,14 @@ class Truth:
             return torch.stack([torch.from_numpy(render(case, bundle.size).image)[None] for case in cases])
 
         source = torch.stack([sample.image for sample in samples])
-        twin = films([case.do(**{finding: 0}) for case in cases])
-        neither = films([case.do(**{finding: 0, shortcut: 0}) for case in cases])
+        no_finding: dict[str, Any] = {finding: 0}
+        twin = films([case.do(**no_finding) for case in cases])
+        neither = films([case.do(**(no_finding | {shortcut: 0})) for case in cases])
 
         def vae(x: Tensor) -> Tensor:
             return bundle.decode(bundle.encode(x.to(bundle.device))).cpu()
 
-        rerendered = films([_other_texture(case.do(**{finding: 0})) for case in cases])
+        rerendered = films([_other_texture(case.do(**no_finding)) for case in cases])
         return cls(samples, source, twin, vae(source), vae(twin), vae(neither), rerendered)
 
 
