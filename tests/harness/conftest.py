@@ -24,6 +24,14 @@ SIZE = 32
 N, BLOCK, STEPS = 3, 2, 2  # the last block is not full
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _disk_need_not_be_safe() -> Iterator[None]:
+    """Nobody pulls the plug on a test, and waiting for the disk takes longer than editing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def bundle(tiny_bundle: Path) -> Bundle:
     """The tiny generator, loaded once. Not to be changed."""

@@ -104,6 +104,7 @@ def write_set(
                         **facts,
                     }
                 )
-        writer.write_block(0, rows, images, [{"id": "p-lost", "reason": "It is blank."}])
+        if not writer.done(0):
+            writer.write_block(0, rows, images, [{"id": "p-lost", "reason": "It is blank."}])
         writer.finish()
     return folder
