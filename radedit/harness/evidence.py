@@ -138,7 +138,7 @@ def attribution(measured: Sequence[Measured], records: Sequence[str]) -> list[di
         if "sham" not in one.kinds or not records:
             continue
         positive = {
-            kind: scores.only(records).positive for kind, scores in one.kinds.items() if len(scores.ids) >= len(records)
+            kind: scores.only(records).positive for kind, scores in one.kinds.items() if {*records} <= {*scores.ids}
         }
         subjects = one.kinds["edit"].only(records).subjects
 

@@ -1,44 +1,52 @@
 """Which objects an edited phantom shows, by analysis by synthesis: trained on nothing.
 
-A film is written as the true film without an object, plus some amount of what the object adds, plus some of what
-another object adds. An amount of 0 is absent, 1 is present.
+A film is compared with the autoencoder's round trip of the true film with and without an object, where the two differ.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
+from torch.nn.functional import conv2d, pad
 
 SIGMA_PX = 2.0  # hidden texture can't be guessed, so errors are low-pass
+LOCAL_PX = 6.0  # our choice: wider than a drain, narrower than a lung
 VISIBLE = 4 / 255  # where an object changes a film by at least this, it can be seen
 
 
-def low_pass(films: Tensor) -> Tensor:
-    """Films (B, 1, H, W) without what is finer than `SIGMA_PX`."""
-    return gaussian_blur(films, [int(6 * SIGMA_PX) | 1] * 2, [SIGMA_PX, SIGMA_PX])
+def low_pass(films: Tensor, sigma_px: float = SIGMA_PX) -> Tensor:
+    """Films (B, 1, H, W) without what is finer than `sigma_px`."""
+    radius = int(3 * sigma_px)
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma_px) ** 2).to(films)
+    kernel /= kernel.sum()
+    padded = pad(films, [radius] * 4, mode="reflect")
+    return conv2d(conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])  # one axis after the other
 
 
-def shows(films: Tensor, with_object: Tensor, without_object: Tensor, other: Tensor) -> Tensor:
-    """Whether each film has more than half of an object, where the object is visible.
-
-    The other object is fitted along with it, because they lie over one another: a drain that was kept together with
-    the dark air around it is no weaker for that.
+def shows(
+    films: Tensor, with_object: Tensor, without_object: Tensor, *, beside: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
+    """Whether each film is nearer to the one with the object, where the object is visible.
 
     Args:
         films: To be judged, shape (B, 1, H, W).
         with_object: Round trips of the true films with the object, likewise.
         without_object: And without it.
-        other: What another object adds to a film, likewise.
+        beside: Round trips with and without another object, which the films may show, too, wholly or in part. It is
+            fitted along, and both in local contrast: else the air around a drain counts against the drain.
 
     Returns:
         Bool, shape (B,).
     """
-    absent = low_pass(without_object)
-    added = low_pass(with_object) - absent
-    visible = added.abs() > VISIBLE
-    parts = torch.stack([part * visible for part in (added, low_pass(other))], dim=-1).flatten(1, -2).double()
-    difference = ((low_pass(films) - absent) * visible).flatten(1).double()
-    normal = parts.mT @ parts + 1e-9 * torch.eye(2, dtype=torch.float64)  # an object that is nowhere visible is absent
-    amounts = torch.linalg.solve(normal, parts.mT @ difference[..., None])
-    return amounts[:, 0, 0] > 0.5
+
+    def seen(films: Tensor) -> Tensor:
+        return low_pass(films) if beside is None else low_pass(films) - low_pass(films, LOCAL_PX)
+
+    where = (low_pass(with_object) - low_pass(without_object)).abs() > VISIBLE
+    absent = seen(without_object)
+    adds = [seen(with_object) - absent] + ([] if beside is None else [seen(beside[0]) - seen(beside[1])])
+    # Projected on what each object adds, 0 is absent and 1 present.
+    basis = torch.stack([(added * where).flatten(1) for added in adds], dim=-1).double()
+    change = ((seen(films) - absent) * where).flatten(1)[..., None].double()
+    gram = basis.mT @ basis + 1e-9 * torch.eye(len(adds), dtype=torch.float64)
+    return torch.linalg.solve(gram, basis.mT @ change)[:, 0, 0] > 0.5

@@ -51,7 +51,15 @@ class Truth:
 
     @classmethod
     def of(cls, reader: PhantomReader, ids: Sequence[str], bundle: Bundle, finding: str, shortcut: str) -> Truth:
-        """Draw and encode the films of some records."""
+        """Draw and encode the films of some records.
+
+        Raises:
+            ValueError: If the reader's films have another size than the generator's.
+        """
+        if reader.size != bundle.size:
+            raise ValueError(
+                f"Films are drawn at {reader.size} px, but the generator works at {bundle.size}. Say size=…."
+            )
         samples = [preprocess(reader.load(record), bundle.size) for record in reader.records if record.id in set(ids)]
         cases = [reader.cases[sample.record.id] for sample in samples]
 
@@ -131,9 +139,8 @@ def quality(films: Tensor, truth: Truth, regions: Regions) -> dict[str, Tensor]:
     change = 255 * (low_pass(films) - low_pass(truth.source_vae)).abs()
     measures["change_keep"] = _mean(change, regions.keep)
     ratio = _mean(_variance(films), regions.edit) / _mean(_variance(truth.twin), regions.edit).clamp(min=1e-9)
-    finding, shortcut = truth.source_vae - truth.twin_vae, truth.twin_vae - truth.neither_vae
-    gone = ~shows(films, truth.source_vae, truth.twin_vae, shortcut)
-    kept = shows(films, truth.twin_vae, truth.neither_vae, finding)
+    gone = ~shows(films, truth.source_vae, truth.twin_vae)
+    kept = shows(films, truth.twin_vae, truth.neither_vae, beside=(truth.source_vae, truth.twin_vae))
     clean = _mean(change, regions.elsewhere) <= ELSEWHERE_LIMIT
     verdicts = {"gone": gone, "kept": kept, "clean": clean, "success": gone & kept & clean}
     return measures | {"variance_ratio": ratio} | {name: verdict.float() for name, verdict in verdicts.items()}
