@@ -25,7 +25,6 @@ class AutoencoderTraining(L.LightningModule):
         edge_weight: Weight of the error in horizontal and vertical differences; thin lines matter here.
         crop: Side of the random squares that all but the last steps learn from, px: more steps for the same work.
         full_steps: Last steps, which see whole films.
-        decoder_only: Leave the encoder as it is. Latents then stay what they were, and so does a U-Net's worth.
         seed: Names the noise and the crops.
     """
 
@@ -39,15 +38,10 @@ class AutoencoderTraining(L.LightningModule):
         edge_weight: float = 1.0,
         crop: int | None = None,
         full_steps: int = 200,
-        decoder_only: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.vae = vae.train()
-        self.decoder_only = decoder_only
-        for part in (vae.encoder, vae.quant_conv):
-            if part is not None:
-                part.requires_grad_(not decoder_only)
+        self.vae = vae
         self.lr, self.warmup, self.kl_weight, self.edge_weight, self.seed = lr, warmup, kl_weight, edge_weight, seed
         self.crop, self.full_steps = crop, full_steps
 
@@ -81,17 +75,13 @@ class AutoencoderTraining(L.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
-        trained = [parameter for parameter in self.vae.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self.lr, betas=(0.9, 0.99), weight_decay=1e-4)
+        optimizer = torch.optim.AdamW(self.vae.parameters(), lr=self.lr, betas=(0.9, 0.99), weight_decay=1e-4)
         scheduler = warmup_cosine(optimizer, self.warmup, self.trainer.max_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def export(self, data: FilmData, folder: Path) -> None:
-        """Write `vae/`, scaled such that its latents have unit variance, unless these stayed as they were."""
+        """Write `vae/` with the scaling factor that gives its latents unit variance."""
         vae = self.vae.float().eval()
-        if self.decoder_only:
-            Bundle(vae=vae).save(folder)
-            return
         films = to_unit(data.films["train"].films[:256, :1])
         vae.register_to_config(scaling_factor=measure_scale(vae, films.to(vae.device)))
         Bundle(vae=vae).save(folder)
