@@ -23,6 +23,7 @@ def main(config: DictConfig) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = Path(config.folder)
+    torch.manual_seed(config.seed)  # the first weights; whatever is drawn later has a generator of its own
     data, module = instantiate(config.data, _convert_="all"), instantiate(config.module, _convert_="all")
     if hasattr(module, "prepare"):
         module.prepare(data)
