@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hydra.utils import get_class
 from torch import Tensor
 
 from radedit.train import main
+from radedit.training.classifier import ClassifierTraining
 
 STEPS, STOP = 6, 4
 TINY = [
@@ -116,3 +118,16 @@ def test_the_seed_names_the_first_weights(tmp_path: Path, shell: Shell) -> None:
         torch.manual_seed(hash(name))
         shell.train("ptx_confounded_classifier", tmp_path / name)
     assert exported(tmp_path / "a") == exported(tmp_path / "b")
+
+
+@pytest.mark.parametrize("best", [2, 4, 6])
+def test_the_best_step_is_exported_even_if_the_training_broke_after_it(
+    best: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Shell
+) -> None:
+    def validation_step(self: ClassifierTraining, batch: Any, batch_idx: int) -> None:
+        self.log("val/auroc", 0.9 if self.global_step == best else self.global_step / 10)
+
+    monkeypatch.setattr(ClassifierTraining, "validation_step", validation_step)
+    shell.train("ptx_confounded_classifier", tmp_path, power_fails_at=STOP + 1)
+    shell.train("ptx_confounded_classifier", tmp_path)
+    assert json.loads((tmp_path / "bundle" / "card.json").read_text())["steps"] == best
