@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,15 @@ def test_a_resumed_training_ends_as_an_unbroken_one(experiment: str, tmp_path: P
         assert (state in found) == (state in expected)
         if state in expected:
             torch.testing.assert_close(found[state], expected[state], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("experiment", ["diffusion", "ptx_confounded_classifier"])
+def test_a_finished_training_exports_the_same_again(experiment: str, tmp_path: Path, shell: Shell) -> None:
+    shell.train(experiment, tmp_path)
+    first = exported(tmp_path)
+    shutil.rmtree(tmp_path / "bundle")
+    shell.train(experiment, tmp_path)
+    assert exported(tmp_path) == first
 
 
 def test_the_seed_names_the_first_weights(tmp_path: Path, shell: Shell) -> None:
