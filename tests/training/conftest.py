@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from hypothesis import settings
 
 from radedit.training.diffusion import DiffusionTraining
 
@@ -18,6 +19,9 @@ REPORTS = [
     "Opacities.",
     "Moderate pulmonary oedema. Is there an effusion? Clinical correlation!",
 ]
+
+settings.register_profile("busy", deadline=None)  # a busy machine is no failure
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
