@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import close_logger, entry_point, name_missing_choice
+from radedit.training.checkpoint import ResumePoint
 
 logger = logging.getLogger(__name__)
 
@@ -23,18 +24,17 @@ def main(config: DictConfig) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = Path(config.folder)
+    torch.manual_seed(config.seed)  # the first weights; whatever is drawn later has a generator of its own
     data, module = instantiate(config.data, _convert_="all"), instantiate(config.module, _convert_="all")
     if hasattr(module, "prepare"):
         module.prepare(data)
-    checkpoints = ModelCheckpoint(
-        folder / "checkpoints", save_last=True, every_n_train_steps=config.ckpt_every, save_top_k=0
-    )
+    last = folder / "checkpoints" / "last.ckpt"
     best = (
         ModelCheckpoint(folder / "best", monitor=config.monitor, mode="max", save_top_k=1) if config.monitor else None
     )
-    callbacks: list[Callback] = [checkpoints, *([best] if best else []), *instantiate(config.callbacks)]
+    kept: list[Callback] = [*([best] if best else []), ResumePoint(last, config.ckpt_every)]
+    callbacks = [*instantiate(config.callbacks), *kept]
     trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=instantiate(config.logger))
-    last = folder / "checkpoints" / "last.ckpt"
     if last.exists():
         logger.info("Going on from %s", last)
     try:

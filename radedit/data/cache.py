@@ -75,7 +75,7 @@ def _film(reader: Reader, size: int, masks: tuple[str, ...], record: Record) -> 
 
 def to_unit(films: NDArray[np.uint8]) -> Tensor:
     """Grey levels in [0, 1], float32, of 8-bit films."""
-    return torch.from_numpy(np.ascontiguousarray(films)).float() / 255
+    return torch.from_numpy(np.array(films)).float() / 255
 
 
 def fingerprint(reader: Reader) -> object:

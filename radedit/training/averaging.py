@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
@@ -19,3 +20,7 @@ class WarmEMA(WeightAveraging):
             return averaged + (1 - now) * (current - averaged)
 
         super().__init__(avg_fn=average)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the averaged weights in the module, even if all steps were done before and no training ends."""
+        self.on_train_end(trainer, pl_module)

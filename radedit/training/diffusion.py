@@ -16,7 +16,7 @@ from torchvision.utils import make_grid
 
 from radedit.data.latents import LatentData
 from radedit.data.module import randn_at, step_generator
-from radedit.models.bundle import Bundle
+from radedit.models.bundle import Bundle, hash_folder
 from radedit.models.text_encoder import tokenize
 
 
@@ -54,6 +54,7 @@ class DiffusionTraining(L.LightningModule):
         super().__init__()
         frozen = Bundle.load(bundle)
         frozen.require("vae", "text_encoder", "tokenizer")
+        self.vae_hash = hash_folder(Path(bundle) / "vae")
         self._frozen = (frozen,)  # in a tuple, so that Lightning does not see its modules as ours
         self.unet = UNet2DConditionModel.from_pretrained(unet) if isinstance(unet, str) else unet
         self.unet.train().requires_grad_(True)
@@ -143,7 +144,7 @@ class DiffusionTraining(L.LightningModule):
 
     def prepare(self, data: LatentData) -> None:
         """Hand the frozen encoder to the data module."""
-        data.use(lambda films: self.frozen.encode(films.to(self.frozen.device)), self.frozen.hash)
+        data.use(lambda films: self.frozen.encode(films.to(self.frozen.device)), self.vae_hash)
 
     def export(self, data: LatentData, folder: Path) -> None:
         """Write `unet/` (the averaged weights, if they were averaged) and `scheduler/`."""

@@ -1,0 +1,98 @@
+"""Latents are encoded once, kept on disk, and found again by films and encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from radedit.data.latents import LatentData
+from radedit.data.module import FilmData
+from radedit.data.readers.phantom import PhantomReader
+from radedit.phantom.world import World
+
+SIZE = 32
+
+
+class Encoder:
+    """Halves each side, and counts the films it is handed."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale, self.films = scale, 0
+
+    def __call__(self, films: Tensor) -> Tensor:
+        self.films += len(films)
+        return self.scale * torch.nn.functional.avg_pool2d(films, 2)
+
+
+def make(cache: Path, encoder: Encoder | None, encoder_hash: str = "vae", namespace: str = "train") -> LatentData:
+    train, val = (PhantomReader(World(), name, n, SIZE) for name, n in ((namespace, 5), ("val", 2)))
+    films = FilmData(train, val, size=SIZE, batch_size=2, cache=str(cache / "films"), workers=1)
+    data = LatentData(films, batch_size=2, seed=0, cache=str(cache / "latents"))
+    if encoder is not None:
+        data.use(encoder, encoder_hash)
+    return data
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where films and latents of the first encoder are kept already."""
+    folder, encoder = tmp_path_factory.mktemp("cache"), Encoder()
+    make(folder, encoder).setup()
+    assert encoder.films == 7
+    return folder
+
+
+def test_the_same_films_and_encoder_are_not_encoded_again(cache: Path) -> None:
+    encoder = Encoder()
+    data = make(cache, encoder)
+    data.setup("fit")
+    data.setup("validate")
+    assert encoder.films == 0
+    assert len(data.latents["train"]) == 5
+
+
+@pytest.mark.parametrize(("encoder_hash", "namespace", "encoded"), [("other vae", "train", 7), ("vae", "others", 5)])
+def test_another_encoder_or_other_films_are_encoded(
+    cache: Path, encoder_hash: str, namespace: str, encoded: int
+) -> None:
+    encoder = Encoder(scale=2.0)
+    make(cache, encoder, encoder_hash, namespace).setup()
+    assert encoder.films == encoded
+
+
+def test_latents_are_those_of_their_film_and_report(cache: Path) -> None:
+    data = make(cache, Encoder())
+    data.setup()
+    for i, record in enumerate(data.source.films["train"].records):
+        item, film = data.latents["train"][i], data.source.films["train"][i]["image"]
+        assert item["report"] == record.report
+        expected = torch.nn.functional.avg_pool2d(film[None], 2)[0]
+        torch.testing.assert_close(item["latent"], expected.half().float())
+
+
+def test_an_encoding_that_was_broken_off_leaves_no_cache(tmp_path: Path) -> None:
+    def breaks(films: Tensor) -> Tensor:
+        raise KeyboardInterrupt
+
+    data = make(tmp_path, None)
+    data.use(breaks, "vae")
+    with pytest.raises(KeyboardInterrupt):
+        data.setup()
+    assert not list((tmp_path / "latents").glob("*.npy"))
+
+
+def test_without_an_encoder_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="call `use`"):
+        make(tmp_path, None).setup()
+
+
+def test_batches_come_in_the_same_order_every_time(cache: Path) -> None:
+    data = make(cache, Encoder())
+    data.setup()
+    loader = iter(data.train_dataloader())
+    batches = [next(loader)["report"] for _ in range(6)]
+    again = iter(data.train_dataloader())
+    assert [next(again)["report"] for _ in range(6)] == batches

@@ -1,0 +1,33 @@
+"""A report is shown with its sentences in random order (App. A)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radedit.training.diffusion import shuffle_sentences
+
+SENTENCE = st.builds(
+    lambda words, end: " ".join(words) + end,
+    st.lists(st.sampled_from(["no", "large", "left", "effusion", "1.5", "cm", "(unchanged)"]), min_size=1, max_size=4),
+    st.sampled_from(".!?"),
+)
+
+
+@given(st.lists(SENTENCE, min_size=1, max_size=6), st.integers(0, 2**31))
+def test_shuffling_keeps_every_sentence(sentences: list[str], seed: int) -> None:
+    shuffled, again = (
+        shuffle_sentences(" ".join(sentences), torch.Generator().manual_seed(seed)) for _ in range(2)
+    )  # fmt: skip
+    assert shuffled == again
+    assert len(shuffled) == len(" ".join(sentences))
+    for sentence, n in Counter(sentences).items():
+        assert f" {shuffled} ".count(f" {sentence} ") >= min(n, 1)
+
+
+def test_every_order_of_the_sentences_occurs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    assert len({shuffle_sentences("One. Two. Three.", generator) for _ in range(100)}) == 6
