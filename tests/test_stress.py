@@ -216,3 +216,17 @@ def test_wandb_offline_gets_configuration_metrics_edits_and_hashes(
     assert rows["columns"][:3] == ["record", "kept", "cosine"]
     assert [row[0] for row in rows["data"]] == [example["record"] for example in results["gallery"]]
     assert list((media / "html").glob("report*.html"))
+
+
+@pytest.mark.slow
+def test_smoke_runs_with_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
+    """`make smoke`, but for the logger: shipped generator, shipped predictors."""
+    assert run(stress.main, [SCENARIO, "preset=smoke", "logger=csv", "out=out"]) == 0
+    (folder,) = Path("out/stress").glob("manifestation-*")
+    results = load(folder)
+    assert len(results.predictors) == 4 and results.counts["edited"] >= 3
+    weights = Path(radedit.__file__).parent / "weights"
+    assert results.hashes["generator"] == hash_folder(weights / "phantom")
+    accuracies = [results.row(predictor.key, "own test set") for predictor in results.predictors]
+    assert all(row is not None and row.accuracy.value is not None and row.accuracy.value >= 0.5 for row in accuracies)
+    assert (folder / "report.html").stat().st_size > 100_000
