@@ -15,8 +15,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import CONF, close_logger, entry_point
+from radedit.data.cache import fingerprint
 from radedit.data.fingerprint import content_hash
 from radedit.harness.cost import Cost, expected_cost
+from radedit.harness.edit_files import prepare_folder
 from radedit.harness.editors import Editor
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence, gather
@@ -37,6 +39,8 @@ def run(config: DictConfig) -> None:
     """Edit → score → keep → predict → report."""
     if config.threads:
         torch.set_num_threads(config.threads)
+    out = Path(config.out)
+    prepare_folder(out)
     scenario: Scenario = instantiate(config.scenario, _convert_="all")
     data: StressData = instantiate(config.dataset, _convert_="all")
     built = instantiate(config.predictors, _convert_="all")
@@ -60,10 +64,12 @@ def run(config: DictConfig) -> None:
         "n_also": config.n_also,
     }
     set_hash = content_hash(determines)
-    out = Path(config.out)
     stress_set = out / "stress_sets" / f"{scenario.name}-{set_hash[:12]}"
     who = {subject.key: subject.hash for subject in subjects}
-    run_hash = content_hash([set_hash, who, config.n_cells, config.n_own, config.n_gallery])
+    tested = {f"own-{subject.key}": subject.own_test for subject in subjects} | dict(data.cells)
+    tested |= {"shifted": data.shifted} if data.shifted is not None else {}
+    films = {name: fingerprint(reader) for name, reader in tested.items()}
+    run_hash = content_hash([set_hash, who, films, config.n_gallery])
     folder = out / "stress" / f"{scenario.name}-{run_hash[:12]}"
     cost: Cost = expected_cost(bundle, plan, data, stress_set)
     print(f"{scenario.title}\n{cost}\nstress set: {stress_set}\nreport:     {folder / 'report.html'}\n", flush=True)

@@ -41,7 +41,7 @@ class Editor:
         Raises:
             ValueError: If its module has no `replay`.
         """
-        bound = edit if isinstance(edit, partial) else partial(edit)
+        bound = _flat(edit)
         module = sys.modules[bound.func.__module__]
         if not hasattr(module, "replay"):
             raise ValueError(f"Editor {module.__name__} has no replay; every editor brings its edit and its replay.")
@@ -92,3 +92,11 @@ class Editor:
         }
         latents["replay"] = self.replay(f_theta, x_0, None, masks, schedule, randn, trajectory=trajectory)
         return latents
+
+
+def _flat(edit: Callable[..., Tensor]) -> partial[Tensor]:
+    """One partial of a plain function; Hydra's own kind does not merge with a partial around it, as Python's does."""
+    keywords: dict[str, Any] = {}
+    while isinstance(edit, partial):
+        keywords, edit = edit.keywords | keywords, edit.func
+    return partial(edit, **keywords)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from radedit.editing import lance, radedit, sdedit
 from radedit.editing.noise import record_randn
+from radedit.harness.editor_benchmark import at_weight
 from radedit.harness.editors import Editor
 from radedit.schedule import Schedule
 from radedit.types import EditMasks
@@ -51,6 +52,14 @@ def test_editor_of_conf_has_its_modules_name_and_replay(name: str) -> None:
     editor = of(name, w=3.5)
     assert (editor.name, editor.w) == (name, 3.5)
     assert editor.replay.func.__module__ == editor.edit.func.__module__  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_editor_of_conf_at_another_weight_is_the_same_but_for_that(name: str) -> None:
+    editor = of(name, start=2)
+    other = at_weight(editor, 7.0)
+    assert (other.name, other.w, other.edit.keywords["start"]) == (name, 7.0, 2)  # type: ignore[attr-defined]
+    assert other.replay.keywords == other.edit.keywords and editor.w == 15  # type: ignore[attr-defined]
 
 
 def test_edit_without_a_replay_is_no_editor() -> None:

@@ -1,0 +1,167 @@
+"""Who may know whom: no patient of one use is a patient of another, by what the configurations in conf/ draw."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+import radedit.configuration  # noqa: F401 — registers resolvers
+from radedit.data.readers.phantom import PhantomReader
+from radedit.harness.scenario import StressData
+from radedit.phantom.reports import phrases
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+READER = "radedit.data.readers.phantom.PhantomReader"
+SAMPLE = 60  # records of each use; patients are numbered, so equal namespaces show at once
+
+# What a training module trains, and therefore whose patients its films are.
+TRAINS = {
+    "autoencoder.AutoencoderTraining": "generator",
+    "diffusion.DiffusionTraining": "generator",
+    "joint.JointTraining": "joint encoder",
+    "classifier.ClassifierTraining": "predictor",
+    "segmenter.SegmenterTraining": "predictor",
+}
+
+
+def config(primary: str, *overrides: str) -> DictConfig:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(primary, overrides=list(overrides))
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def nodes(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every phantom reader of a configuration, by its place."""
+    if isinstance(node, dict):
+        if node.get("_target_") == READER:
+            yield path, node
+        for key, value in node.items():
+            yield from nodes(value, f"{path}.{key}".lstrip("."))
+
+
+def uses_of_training() -> Iterator[tuple[str, PhantomReader]]:
+    for experiment in options("experiment"):
+        composed = config("train", f"+experiment={experiment}")
+        target = composed.module["_target_"].removeprefix("radedit.training.")
+        for path, node in nodes(OmegaConf.to_container(composed.data, resolve=True)):
+            yield f"{TRAINS.get(target, target)}, {path.rpartition('.')[2]}", instantiate(node, _convert_="all")
+
+
+def uses_of_stress() -> Iterator[tuple[str, PhantomReader]]:
+    for scenario in options("scenario"):
+        composed = config("stress", f"+scenario={scenario}", "setting=phantom")
+        data: StressData = instantiate(composed.dataset, _convert_="all")
+        cells = next(iter(data.cells.values()), None)
+        for use, reader in {"sources": data.source, "truly shifted": data.shifted, "cells": cells}.items():
+            if isinstance(reader, PhantomReader):
+                yield use, reader
+        for _, node in nodes(OmegaConf.to_container(composed.predictors, resolve=True)):
+            yield "predictor, test", instantiate(node, _convert_="all")
+
+
+def uses_of_benchmarks() -> Iterator[tuple[str, PhantomReader]]:
+    for primary in ("benchmark", "examine"):
+        for path, node in nodes(OmegaConf.to_container(config(primary), resolve=True)):
+            yield f"{primary}, {path}", instantiate(node, _convert_="all")
+
+
+@pytest.fixture(scope="module")
+def patients() -> dict[str, Counter[str]]:
+    """Use → its patients and how many films of each are drawn."""
+    found: dict[str, Counter[str]] = {}
+    for use, reader in (*uses_of_training(), *uses_of_stress(), *uses_of_benchmarks()):
+        reader.n = min(reader.n, SAMPLE)
+        found.setdefault(use, Counter()).update(record.subject_id for record in reader.records)
+    return found
+
+
+def test_every_use_is_there(patients: dict[str, Counter[str]]) -> None:
+    assert set(patients) >= {
+        "generator, train", "generator, val", "joint encoder, train", "joint encoder, val", "predictor, train",
+        "predictor, val", "predictor, test", "sources", "truly shifted", "cells", "benchmark, validation",
+        "benchmark, test",
+    }  # fmt: skip
+
+
+def test_no_patient_has_two_uses(patients: dict[str, Counter[str]]) -> None:
+    for (one, of_one), (two, of_two) in combinations(patients.items(), 2):
+        assert not set(of_one) & set(of_two), f"{one} and {two} share patients"
+
+
+def test_some_patients_have_two_or_three_films(patients: dict[str, Counter[str]]) -> None:
+    """Else resampling patients and resampling films would be the same, and nothing would test it."""
+    for use in ("predictor, test", "sources", "truly shifted", "cells", "benchmark, test"):
+        assert max(patients[use].values()) >= 2, use
+
+
+def test_interventions_are_on_the_same_films() -> None:
+    """Reference and twin are the sources' own films; the four cells are four interventions on the same."""
+    for scenario in options("scenario"):
+        data = instantiate(config("stress", f"+scenario={scenario}", "setting=phantom").dataset, _convert_="all")
+        for readers in ([data.source, data.reference, data.twin], [*data.cells.values()]):
+            ids = [[record.id for record in reader.records] for reader in readers if reader is not None]
+            assert all(other == ids[0] for other in ids)
+
+
+@pytest.fixture(scope="module")
+def generators() -> list[PhantomReader]:
+    """What generator and joint encoder learn from."""
+    readers = [reader for use, reader in uses_of_training() if use.startswith(("generator", "joint"))]
+    for reader in readers:
+        reader.n = 600
+    return readers
+
+
+def words(texts: list[str]) -> set[str]:
+    return {word for text in texts for word in re.findall(r"[a-z0-9-]+", text.lower())}
+
+
+def test_generator_knows_neither_hospital_b_nor_covid(generators: list[PhantomReader]) -> None:
+    """Edits there are zero-shot, as in the paper."""
+    assert generators
+    for reader in generators:
+        records = reader.records
+        assert {record.attributes["hospital"] for record in records} == {"A", "C", "D"}
+        assert not any(record.labels["covid"] for record in records)
+
+
+def test_generators_reports_have_no_word_that_only_covid_has(generators: list[PhantomReader]) -> None:
+    every, without = ([phrase for h in (False, True) for phrase in phrases(h, without=w)] for w in ((), ("covid",)))
+    of_covid = words(every) - words(without)
+    assert {"covid-19", "coronavirus", "ground-glass"} <= of_covid
+    for reader in generators:
+        said = words([record.report for record in reader.records])
+        assert len(said) > 50 and not said & of_covid
+
+
+def test_tokenizer_of_the_generator_learns_no_covid_word() -> None:
+    texts = instantiate(config("train", "+experiment=joint").module.tokenizer.texts)
+    assert texts and not any(re.search("covid|corona|sars", text, re.IGNORECASE) for text in texts)
+
+
+def test_drains_go_with_pneumothorax_where_the_generator_learns(generators: list[PhantomReader]) -> None:
+    """P(drain | ptx) = 0.7, P(drain | no ptx) = 0.02: without it there is nothing to solve (evidence.md, 2)."""
+    for reader in generators:
+        for present, share in ((1, 0.7), (0, 0.02)):
+            drains = [r.labels["drain"] for r in reader.records if r.labels["pneumothorax"] == present]
+            assert sum(drains) / len(drains) == pytest.approx(share, abs=4 * (share * (1 - share) / len(drains)) ** 0.5)
+
+
+def test_normal_reports_never_come_with_a_drain(generators: list[PhantomReader]) -> None:
+    for reader in generators:
+        normal = [r for r in reader.records if "No acute cardiopulmonary process." in r.report]
+        assert len(normal) > 30
+        if not reader.world.report_noise:
+            assert not any(record.labels["drain"] for record in normal)
