@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from radedit.data.readers.phantom import PhantomReader
+from radedit.editing.inversion import Trajectory
 from radedit.editing.noise import record_randn
 from radedit.harness.editors import Editor
 from radedit.harness.quality import Regions, Truth, gap_closed, quality, reference_films
@@ -125,15 +126,18 @@ def run(
             for name, films in reference_films(truth, regions).items():
                 note(name, None, "exact", films)
                 shown[name] = films
+        trajectories: dict[str | None, Trajectory | None] = {}  # by kind; editors and masks share them
         for variant in masks:
             latent = [to_latent(edit_mask_variants(e)[variant], k, bundle.factor).masks for e, k in drawn]
             m = EditMasks(*(torch.stack(part).to(bundle.device) for part in zip(*latent, strict=True)))
             for name, at_weights in editors.items():
                 if variant != "exact" and at_weights[0].name not in ("radedit", "diffedit"):
                     continue  # the others take no mask
-                trajectory = at_weights[0].invert(f_theta, x_0, schedule, randn)
+                kind = at_weights[0].inversion
+                if kind not in trajectories:
+                    trajectories[kind] = at_weights[0].invert(f_theta, x_0, schedule, randn)
                 for editor in at_weights if variant == "exact" else at_weights[-1:]:
-                    latents = editor.edit(f_theta, x_0, None, c, m, schedule, randn, trajectory=trajectory)
+                    latents = editor.edit(f_theta, x_0, None, c, m, schedule, randn, trajectory=trajectories[kind])
                     films = bundle.decode(latents).cpu()
                     note(name, editor.w, variant, films)
                     shown[f"{name}, w = {editor.w:g}" + ("" if variant == "exact" else f", {variant} mask")] = films
