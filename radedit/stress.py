@@ -27,7 +27,9 @@ from radedit.harness.provenance import git_commit, machine, versions
 from radedit.harness.scenario import Scenario, StressData
 from radedit.models.bundle import Bundle
 from radedit.report.page import write_report
+from radedit.report.results import load
 from radedit.report.run_folder import write_results
+from radedit.report.strip import write_strip
 from radedit.report.table import print_table, write_csv
 from radedit.report.wandb_log import log_run
 
@@ -105,6 +107,7 @@ def run(config: DictConfig) -> None:
         results = write_results(folder, stress_set, evidence, about)
         write_csv(results, folder / "table.csv")
         report = write_report(folder)
+        write_strip(load(folder), folder)
         log_run(run_logger, results, folder, OmegaConf.to_container(config, resolve=True))
         print_table(results)
         print(f"\n{json.dumps(results['counts'])}\nreport: {report.resolve()}")
