@@ -32,7 +32,7 @@ def hausdorff95(predicted: Tensor, truth: Tensor) -> Tensor:
     Note:
         The paper's "95th percentile AHD" mixes two names; this is the percentile, `average_surface_distance` the
         average. MONAI gives NaN or infinity where a structure is empty, and its own mean leaves these out, so that a
-        structure that was missed would improve it. Here it counts as the film's diagonal, the largest distance there is.
+        structure that was missed would improve it. Here it counts as the film's diagonal, as far as anything can be.
     """
     return _distance(predicted, truth, lambda p, t: compute_hausdorff_distance(p, t, True, percentile=95))
 

@@ -12,7 +12,7 @@ NO_FINDINGS = "No findings."  # Appendix A
 
 
 class ListedFindings:
-    """A data set whose reports are lists of findings, `Cardiomegaly. Effusion.`
+    """A data set whose reports are lists of findings (`Cardiomegaly. Effusion.`).
 
     A film that was read and has none of the findings says *No findings.* (Appendix A). A film that nobody read for
     them says nothing, so that it trains the unconditional half of the generator.

@@ -84,7 +84,7 @@ def test_the_splits_of_a_reader_share_no_subject_and_lose_no_record() -> None:
 
 
 def test_a_subject_is_in_the_same_split_whatever_else_a_reader_has() -> None:
-    """What a generator learns from all films, and a segmenter from those with masks, stays apart from the tests' films."""
+    """A generator learns from all films, a segmenter from those with masks; neither may see the test's patients."""
     with_masks = RECORDS[::3]
     whole = {record.id for record in Split(Listed(RECORDS), "test", FRACTIONS).records}
     some = {record.id for record in Split(Listed(with_masks), "test", FRACTIONS).records}
