@@ -102,8 +102,9 @@ def judge(
             films.figure("Drawn ones that the score would keep", 100.0 * (cosine >= threshold), "%", ""),
         ]
         if added.mean() < WEAK * drawn.mean():
+            said = f"{added.mean():.1f}".replace("-", "\N{MINUS SIGN}")
             weaknesses.append(
-                f"its edits add {added.mean():.1f} grey levels where a drawn {scenario.added} adds {drawn.mean():.1f}"
+                f"its edits add {said} grey levels where a drawn {scenario.added} adds {drawn.mean():.1f}"
             )
     return Judgement(figures, weaknesses)
 
