@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,8 @@ def _write_tier(folder: Path, cases: dict[int, Case], tier: str, joined: int) ->
             "mask": f"masks/{name}.png" if masked else "",
         }
         rows.append({column: values.get(column, "") for column in COLUMNS})
-    for file, table in {"manifest.csv": rows, "boxes.csv": boxes}.items():
+    tables: dict[str, list[dict[str, Any]]] = {"manifest.csv": rows, "boxes.csv": boxes}
+    for file, table in tables.items():
         with (folder / file).open("w", newline="") as handle:
             writer = csv.DictWriter(handle, list(table[0]))
             writer.writeheader()

@@ -94,7 +94,7 @@ def stress_set(films: StressData, generator: Bundle, tmp_path_factory: pytest.Te
 
 
 def subject(films: StressData, key: str = "dark", **how: Any) -> Subject:
-    return Subject(key, f"Sees {key}", "", DarkHalves(**how), films.source, "nothing", "0", 0, "segmenter")  # type: ignore[arg-type]
+    return Subject(key, f"Sees {key}", "", DarkHalves(**how), films.source, "nothing", "0", 0, "segmenter")
 
 
 @pytest.fixture
