@@ -17,7 +17,8 @@ from radedit.data.atomic import write_atomically
 from radedit.harness.editor_benchmark import Setup, at_weight, best_weights, run, summarise, write_rows
 from radedit.harness.editors import Editor
 from radedit.harness.provenance import git_commit, machine, versions
-from radedit.report.editor_sheet import editor_sheet, editor_table
+from radedit.report.editor_table import editor_table
+from radedit.report.sheet import sheet
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ def main(config: DictConfig) -> None:
     table = summarise(rows)
     write_rows(rows, folder / "films.csv")
     write_rows(validation, folder / "validation.csv")
-    editor_sheet(pictures, folder / "editors.png", n=config.n_pictures)
+    shown = {name: films[: config.n_pictures, 0] for name, films in pictures.items() if "mask" not in name}
+    sheet(shown, folder / "editors.png")
     results = {
         "command": f"python -m radedit.benchmark {' '.join(sys.argv[1:])}".strip(),
         "commit": git_commit(),

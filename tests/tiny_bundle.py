@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 from radedit.models.bundle import Bundle
 from radedit.models.image_encoder import ImageEncoder
@@ -25,7 +27,7 @@ def save_tiny_bundle(folder: Path) -> Path:
 
 
 def _tiny_bundle() -> Bundle:
-    tokenizer = train_tokenizer(WORDS, max_length=16, vocabulary=120)
+    tokenizer = train_tokenizer(WORDS, max_length=16, vocabulary=160)
     text = CXRBertConfig(
         vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
         max_position_embeddings=16, projection_size=8,

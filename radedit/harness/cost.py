@@ -49,7 +49,7 @@ def expected_cost(bundle: Bundle, plan: EditPlan, data: StressData, stress_set: 
     seconds = _time_call(bundle, plan) if left else 0.0
     kinds = 5 + 4 * (data.reference is not None) + (data.twin is not None)
     megabytes = n * kinds * bundle.size**2 * BYTES_PER_PIXEL / 1e6
-    calls = plan.calls(left, has_reference=data.reference is not None) if left else 0
+    calls = plan.calls(left, has_reference=data.reference is not None, done=done) if left else 0
     return Cost(n, done, calls, seconds, megabytes)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from radedit.editing.inversion import Trajectory, invert, invert_ddim
@@ -60,10 +61,24 @@ class Editor:
         return invert_ddim(f_theta, x_0, None, schedule) if self.inversion == "ddim" else None
 
     def calls(self, steps: int, prompts: int) -> int:
-        """Network calls, in images, for one image: its inversion, its replay, and an edit for each prompt."""
-        start = self.edit.keywords.get("start") or steps  # type: ignore[attr-defined]
-        replay = 1 if self.inversion == "ddpm" else start
-        return (steps if self.inversion else 0) + replay + 2 * start * prompts
+        """Network calls, in images, for one image: its inversion, its replay, and an edit for each prompt.
+
+        They are counted on a latent of one cell, so that an editor may begin where it likes.
+        """
+        images = 0
+
+        def f_theta(x_t: Tensor, t: int | Tensor, c: Tensor | None) -> Tensor:
+            nonlocal images
+            images += len(x_t)
+            return torch.zeros_like(x_t)
+
+        def randn(shape: Sequence[int]) -> Tensor:
+            return torch.zeros(tuple(shape))
+
+        x_0, mask = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
+        texts = {f"edit-{i}": torch.zeros(1, 1, 1) for i in range(prompts)}
+        self.edits(f_theta, x_0, texts, EditMasks(mask, 0 * mask), Schedule.linear(steps), randn)
+        return images
 
     def edits(
         self, f_theta: NoisePredictor, x_0: Tensor, prompts: dict[str, Tensor], masks: EditMasks,

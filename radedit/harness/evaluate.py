@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -104,7 +105,8 @@ def predict(predictor: Classifies, reader: Reader, finding: str, size: int, *, c
         reader: The films; every record has the label `finding`.
         finding: Label that is predicted.
         size: Side the films are preprocessed to, px.
-        cache: CSV file that the answers are kept in; name it after predictor and data set.
+        cache: CSV file that the answers are kept in; name it after predictor and data set. One that is damaged, or that
+            is of other records, is made again.
         batch: Films at a time.
 
     Raises:
@@ -115,16 +117,41 @@ def predict(predictor: Classifies, reader: Reader, finding: str, size: int, *, c
         raise ValueError(
             f"{len(missing)} records have no label {finding!r}, e.g. {missing[0]!r}; they can't be tested on."
         )
-    if not cache.exists():
-        answers = [row for chunk in _chunks(reader, size, batch) for row in _answers(predictor, chunk)]
-        text = "id,probability\n" + "".join(f'"{id_}",{p:.6f}\n' for id_, p in answers)
+    answers = _read_answers(cache, list(records))
+    if answers is None:
+        answers = dict.fromkeys(records)
+        for chunk in _chunks(reader, size, batch):
+            answers |= _answers(predictor, chunk)
         cache.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(cache, text.encode())
-    with cache.open() as file:
-        rows = [(row["id"], float(row["probability"])) for row in csv.DictReader(file)]
-    ids = [id_ for id_, _ in rows]
-    labels = np.array([records[id_].labels[finding] for id_ in ids], dtype=np.int64)
-    return Scores(ids, [records[id_].subject_id for id_ in ids], labels, np.array([p for _, p in rows]))
+        _write_answers(cache, answers)
+    found = [(records[id_], p) for id_, p in answers.items() if p is not None]
+    labels = np.array([record.labels[finding] for record, _ in found], dtype=np.int64)
+    probabilities = np.array([p for _, p in found], dtype=np.float64)
+    return Scores([record.id for record, _ in found], [record.subject_id for record, _ in found], labels, probabilities)
+
+
+Answers = dict[str, float | None]  # record → probability, None where the film could not be read
+
+
+def _write_answers(cache: Path, answers: Answers) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow(["id", "probability"])
+    writer.writerows([id_, "" if p is None else p] for id_, p in answers.items())
+    write_atomically(cache, text.getvalue().encode())
+
+
+def _read_answers(cache: Path, ids: Sequence[str]) -> Answers | None:
+    """What `_write_answers` wrote for these records; None if it did not, or if the file is damaged."""
+    if not cache.exists():
+        return None
+    text = cache.read_text(encoding="utf-8", errors="replace")
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        answers: Answers = {row["id"]: float(row["probability"]) if row["probability"] else None for row in rows}
+    except (csv.Error, KeyError, TypeError, ValueError):
+        return None
+    return answers if text.endswith("\n") and list(answers) == list(ids) else None
 
 
 def _chunks(reader: Reader, size: int, batch: int) -> Iterator[list[tuple[str, Tensor]]]:
@@ -140,14 +167,14 @@ def _chunks(reader: Reader, size: int, batch: int) -> Iterator[list[tuple[str, T
         yield chunk
 
 
-def _answers(predictor: Classifies, chunk: list[tuple[str, Tensor]]) -> list[tuple[str, float]]:
+def _answers(predictor: Classifies, chunk: list[tuple[str, Tensor]]) -> dict[str, float]:
     probability = torch.as_tensor(predictor.predict(torch.stack([film for _, film in chunk])).probability)  # type: ignore[attr-defined]
     if probability.shape != (len(chunk),) or not bool(((probability >= 0) & (probability <= 1)).all()):
         raise ValueError(
             f"{type(predictor).__name__} answered {len(chunk)} films with shape {tuple(probability.shape)}, range "
             f"{probability.min():.3g}…{probability.max():.3g}; expected one probability in [0, 1] for each film."
         )
-    return [(id_, float(p)) for (id_, _), p in zip(chunk, probability, strict=True)]
+    return {id_: float(p) for (id_, _), p in zip(chunk, probability, strict=True)}
 
 
 def kind_reader(stress_set: Path, kind: str) -> ManifestReader:

@@ -36,7 +36,7 @@ SPLIT = (
     ("residual finding", "twin", "edit", "the edit against the true counterfactual: what the editor left or added"),
     ("true shift", "reference", "twin", "the true counterfactual against the negative image: the shortcut itself"),
 )
-QUALIFIED = {
+QUALIFIED: Mapping[str, Mapping[str, tuple[float | None, float | None]]] = {
     "confounded": {"1-0": (0.70, None), "0-0": (0.90, None), "0-1": (None, 0.40)},
     "unconfounded": {cell: (0.85, None) for cell in ("1-1", "1-0", "0-1", "0-0")},
 }
@@ -139,7 +139,7 @@ def attribution(measured: Sequence[Measured], records: Sequence[str]) -> list[di
         if "sham" not in one.kinds or not records:
             continue
         positive = {
-            kind: scores.only(records).positive for kind, scores in one.kinds.items() if len(scores.ids) >= len(records)
+            kind: scores.only(records).positive for kind, scores in one.kinds.items() if {*records} <= {*scores.ids}
         }
         subjects = one.kinds["edit"].only(records).subjects
 

@@ -56,15 +56,14 @@ class EditPlan:
     also: Mapping[str, Editor] = field(default_factory=dict)
     n_also: int = 0
 
-    def calls(self, n: int, *, has_reference: bool) -> int:
-        """Network calls, in images, that `n` records take."""
-        blocks = -(-n // self.block)
+    def calls(self, n: int, *, has_reference: bool, done: int = 0) -> int:
+        """Network calls, in images, that `n` records take after the first `done`, which are whole blocks."""
         each = self.editor.calls(self.steps, prompts=2)
         if has_reference:
             each += self.editor.calls(self.steps, prompts=1)
-        blocks_also = min(blocks, -(-self.n_also // self.block))
         also = sum(editor.calls(self.steps, prompts=1) for editor in self.also.values())
-        return blocks * self.block * each + min(blocks_also * self.block, self.n_also) * also
+        blocks, n_also = -(-n // self.block), max(0, min(n + done, self.n_also) - done)
+        return blocks * self.block * each + n_also * also
 
 
 @dataclass

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,15 @@ class Truth:
 
     @classmethod
     def of(cls, reader: PhantomReader, ids: Sequence[str], bundle: Bundle, finding: str, shortcut: str) -> Truth:
-        """Draw and encode the films of some records."""
+        """Draw and encode the films of some records.
+
+        Raises:
+            ValueError: If the reader's films have another size than the generator's.
+        """
+        if reader.size != bundle.size:
+            raise ValueError(
+                f"Films are drawn at {reader.size} px, but the generator works at {bundle.size}. Say size=…."
+            )
         samples = [preprocess(reader.load(record), bundle.size) for record in reader.records if record.id in set(ids)]
         cases = [reader.cases[sample.record.id] for sample in samples]
 
@@ -58,13 +67,14 @@ class Truth:
             return torch.stack([torch.from_numpy(render(case, bundle.size).image)[None] for case in cases])
 
         source = torch.stack([sample.image for sample in samples])
-        twin = films([case.do(**{finding: 0}) for case in cases])
-        neither = films([case.do(**{finding: 0, shortcut: 0}) for case in cases])
+        no_finding: dict[str, Any] = {finding: 0}
+        twin = films([case.do(**no_finding) for case in cases])
+        neither = films([case.do(**(no_finding | {shortcut: 0})) for case in cases])
 
         def vae(x: Tensor) -> Tensor:
             return bundle.decode(bundle.encode(x.to(bundle.device))).cpu()
 
-        rerendered = films([_other_texture(case.do(**{finding: 0})) for case in cases])
+        rerendered = films([_other_texture(case.do(**no_finding)) for case in cases])
         return cls(samples, source, twin, vae(source), vae(twin), vae(neither), rerendered)
 
 
@@ -118,18 +128,19 @@ def _mean_fill(film: Tensor, mask: Tensor) -> Tensor:
 def quality(films: Tensor, truth: Truth, regions: Regions) -> dict[str, Tensor]:
     """Measures of each film, each of shape (B,).
 
-    `error_*` in grey levels of 255; `variance_ratio` of local variance against the twin's inside m_edit, 1 is right;
-    `gone`, `kept` and `clean` are 0 or 1, and `success` is all three: finding gone and shortcut kept and nothing else
-    changed.
+    `error_*` against the true twin and `change_keep` against the source, in grey levels of 255: m_keep keeps what the
+    finding did to it, too. `variance_ratio` of local variance against the twin's inside m_edit; 1 is right. `gone`,
+    `kept` and `clean` are 0 or 1, and `success` is all three: finding gone, shortcut kept, nothing else changed.
     """
     error = 255 * (low_pass(films) - low_pass(truth.twin)).abs()
     measures = {
         f"error_{name}": _mean(error, getattr(regions, name)) for name in ("edit", "keep", "border", "elsewhere")
     }
+    change = 255 * (low_pass(films) - low_pass(truth.source_vae)).abs()
+    measures["change_keep"] = _mean(change, regions.keep)
     ratio = _mean(_variance(films), regions.edit) / _mean(_variance(truth.twin), regions.edit).clamp(min=1e-9)
     gone = ~shows(films, truth.source_vae, truth.twin_vae)
-    kept = shows(films, truth.twin_vae, truth.neither_vae)
-    change = 255 * (low_pass(films) - low_pass(truth.source_vae)).abs()
+    kept = shows(films, truth.twin_vae, truth.neither_vae, beside=(truth.source_vae, truth.twin_vae))
     clean = _mean(change, regions.elsewhere) <= ELSEWHERE_LIMIT
     verdicts = {"gone": gone, "kept": kept, "clean": clean, "success": gone & kept & clean}
     return measures | {"variance_ratio": ratio} | {name: verdict.float() for name, verdict in verdicts.items()}

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers import AutoTokenizer
@@ -62,7 +66,7 @@ class Bundle:
 
         Raises:
             FileNotFoundError: If the folder has none of the parts.
-            ValueError: If a part's files are damaged.
+            ValueError: If a part's files are damaged or incomplete.
         """
         folder = Path(folder)
         if not any((folder / part).is_dir() for part in PARTS):
@@ -72,11 +76,11 @@ class Bundle:
                 "generator.folder=…"
             )
         bundle = cls(hash=hash_folder(folder))
-        loaders = {
-            "vae": AutoencoderKL.from_pretrained,
-            "unet": UNet2DConditionModel.from_pretrained,
+        loaders: dict[str, Callable[[Path], Any]] = {
+            "vae": partial(_load_whole, AutoencoderKL),
+            "unet": partial(_load_whole, UNet2DConditionModel),
             "scheduler": DDIMScheduler.from_pretrained,
-            "text_encoder": CXRBert.from_pretrained,
+            "text_encoder": partial(_load_whole, CXRBert),
             "tokenizer": AutoTokenizer.from_pretrained,
             "image_encoder": ImageEncoder.from_pretrained,
         }
@@ -96,7 +100,7 @@ class Bundle:
                 ) from error
             setattr(bundle, name, part)
         if bundle.vae is not None:
-            bundle.size = int(bundle.vae.config.sample_size)
+            bundle.size = int(bundle.vae.config["sample_size"])
         return bundle
 
     def save(
@@ -107,13 +111,9 @@ class Bundle:
             part = getattr(self, name)
             if part is None or (parts is not None and name not in parts):
                 continue
-            was = next(part.parameters()).dtype if isinstance(part, nn.Module) else None
             with _quietly():
-                if was is not None:
-                    part.to(dtype)
-                part.save_pretrained(Path(folder) / name)
-                if was is not None:
-                    part.to(was)
+                kept: Any = deepcopy(part).to(dtype) if isinstance(part, nn.Module) else part  # ours stays precise
+                kept.save_pretrained(Path(folder) / name)
 
     def require(self, *parts: str) -> None:
         """Raise if a part is missing, before long work starts."""
@@ -133,7 +133,7 @@ class Bundle:
         """Pixels a latent cell covers along each side."""
         self.require("vae")
         assert self.vae is not None
-        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+        return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
@@ -146,14 +146,14 @@ class Bundle:
             Shape (B, C, H / factor, W / factor).
         """
         assert self.vae is not None
-        pixels = (2 * images - 1).to(self.vae.dtype).repeat(1, self.vae.config.in_channels, 1, 1)
-        return self.vae.encode(pixels).latent_dist.mode() * self.vae.config.scaling_factor
+        pixels = (2 * images - 1).to(self.vae.dtype).repeat(1, self.vae.config["in_channels"], 1, 1)
+        return self.vae.encode(pixels).latent_dist.mode() * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Films of latents, grey levels in [0, 1], shape (B, 1, H, W)."""
         assert self.vae is not None
-        pixels = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor).sample
+        pixels = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config["scaling_factor"]).sample
         return (pixels.mean(dim=1, keepdim=True) / 2 + 0.5).clamp(0, 1).float()
 
     @torch.no_grad()
@@ -177,6 +177,8 @@ class Bundle:
 
     def schedule(self, T: int) -> Schedule:  # noqa: N803 — the paper's symbol
         """Noise levels for T inference steps."""
+        self.require("scheduler")
+        assert self.scheduler is not None
         return Schedule.from_diffusers(self.scheduler, T)
 
     def predictor(self, schedule: Schedule) -> LatentPredictor:
@@ -208,6 +210,14 @@ class LatentPredictor:
         t = torch.cat([t, t]) if isinstance(t, Tensor) and t.ndim else t
         eps_cond, eps_uncond = self(torch.cat([x_t, x_t]), t, both).chunk(2)
         return eps_cond, eps_uncond
+
+
+def _load_whole(kind: Any, folder: Path) -> Any:
+    """A network of diffusers or transformers, which would fill weights that are not there at random."""
+    network, found = kind.from_pretrained(folder, output_loading_info=True)
+    if missing := sorted(found["missing_keys"]):
+        raise ValueError(f"{len(missing)} of its weights are missing: {', '.join(missing[:3])}")
+    return network
 
 
 @contextmanager

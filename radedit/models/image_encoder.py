@@ -32,7 +32,8 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.config = {"channels": list(channels), "layers": list(layers), "projection_size": projection_size}
         self.trunk = ResNet(
-            block=BasicBlock, layers=tuple(layers), channels=tuple(channels), in_chans=3, num_classes=0,
+            block=BasicBlock,  # type: ignore[arg-type]  # timm means the class, not an instance
+            layers=tuple(layers), channels=tuple(channels), in_chans=3, num_classes=0,
             stem_width=channels[0] // 2, stem_type="deep",
         )  # fmt: skip
         self.projector = nn.Sequential(

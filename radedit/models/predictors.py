@@ -147,8 +147,10 @@ class Classifier(Network):
             self.network = timm.create_model(network, pretrained=pretrained, in_chans=1, num_classes=1)
         else:
             channels, layers = (tuple(network[key]) for key in ("channels", "layers"))
-            stem = {"stem_type": "deep", "stem_width": channels[0] // 2}
-            self.network = ResNet(BasicBlock, layers, channels=channels, in_chans=1, num_classes=1, **stem)
+            self.network = ResNet(
+                BasicBlock,  # type: ignore[arg-type]  # timm means the class, not an instance
+                layers, channels=channels, in_chans=1, num_classes=1, stem_type="deep", stem_width=channels[0] // 2,
+            )  # fmt: skip
         self.to(memory_format=torch.channels_last)  # half as long on a CPU
 
     def logits(self, images: Tensor) -> tuple[Tensor, None]:
@@ -184,7 +186,8 @@ class SegmenterWithHead(Network):
         kept = {"masks": list(masks), "backbone": backbone, "decoder_channels": list(decoder_channels)}
         super().__init__(label, masks, size, kept)
         self.encoder = timm.create_model(backbone, features_only=True, in_chans=1, pretrained=pretrained)
-        channels, reductions = [1, *self.encoder.feature_info.channels()], [1, *self.encoder.feature_info.reduction()]
+        resolutions: Any = self.encoder.feature_info
+        channels, reductions = [1, *resolutions.channels()], [1, *resolutions.reduction()]
         if not 2 <= len(decoder_channels) < len(channels):
             raise ValueError(
                 f"decoder_channels has {len(decoder_channels)} widths; {backbone} allows 2 to {len(channels) - 1}."

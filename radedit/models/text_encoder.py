@@ -22,6 +22,7 @@ SPECIAL_TOKENS = {
     "sep_token": "[SEP]",
     "mask_token": "[MASK]",
 }
+CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,-/()"
 
 
 class CXRBertConfig(BertConfig):
@@ -78,22 +79,28 @@ class CXRBert(BertForMaskedLM):
 
 
 def train_tokenizer(texts: Iterable[str], *, max_length: int, vocabulary: int = 1500) -> PreTrainedTokenizerFast:
-    """A lower-case WordPiece tokenizer for `texts`.
+    """A lower-case WordPiece tokenizer for `texts`, the same one every time: a resumed training makes it anew.
 
     Args:
         texts: What it should cover; letters and digits are always covered.
         max_length: Tokens an encoding is padded and cut to.
         vocabulary: Number of word pieces at most.
     """
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    alphabet = list("abcdefghijklmnopqrstuvwxyz0123456789.,-/()")
+    special, normalizer = list(SPECIAL_TOKENS.values()), normalizers.BertNormalizer(lowercase=True)
+    texts = [normalizer.normalize_str(text) for text in texts]
+    characters = sorted({*CHARACTERS, *"".join("".join(texts).split())})
+    # Given beforehand, characters within words are all known, and their order is not that of a hash table.
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=list(SPECIAL_TOKENS.values()), initial_alphabet=alphabet
+        vocab_size=vocabulary, special_tokens=[*special, *(f"##{c}" for c in characters)], initial_alphabet=characters
     )
-    tokenizer.train_from_iterator([*texts, " ".join(alphabet)], trainer)
+    learned = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    learned.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    learned.train_from_iterator(texts, trainer)
+
+    tokenizer = Tokenizer(models.WordPiece(learned.get_vocab(), unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
     cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    assert cls is not None and sep is not None
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **SPECIAL_TOKENS)
 

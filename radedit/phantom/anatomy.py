@@ -71,7 +71,7 @@ class Anatomy:
             texture_seed=int(rng.integers(2**31)),
         )
 
-    def lateral(self, y: Array, apex: float | None = None, inset: float = 0.0) -> Array:
+    def lateral(self, y: Array | np.float32, apex: float | None = None, inset: float = 0.0) -> Array:
         """Distance from the midline to the chest wall at height y; `apex` and `inset` describe a retracted lung."""
         apex = self.apex if apex is None else apex
         u = np.clip((y - apex) / (0.80 - apex), 0.0, 1.2)

@@ -77,7 +77,7 @@ class Canvas:
         for end, (curve, width, brightness) in zip(ends, curves, strict=True):
             xy = on_film[end - len(curve) : end].ravel().tolist()
             draw.line(xy, fill=round(255 * brightness), width=max(1, round(width * side)), joint="curve")
-        return np.asarray(image.reduce(SUPERSAMPLING), dtype=np.float32) / 255
+        return np.asarray(image.reduce(SUPERSAMPLING), dtype=np.float32) / np.float32(255)
 
     def polygon(self, points: Points, *, posed: bool = True) -> Array:
         """Fill a closed outline, anti-aliased; shape (size, size), 0…1."""
@@ -85,7 +85,7 @@ class Canvas:
         image = Image.new("L", (side, side))
         on_film = (self.to_film(points) if posed else points) * side
         ImageDraw.Draw(image).polygon([(float(x), float(y)) for x, y in on_film], fill=255)
-        return np.asarray(image.reduce(SUPERSAMPLING), dtype=np.float32) / 255
+        return np.asarray(image.reduce(SUPERSAMPLING), dtype=np.float32) / np.float32(255)
 
 
 def bezier(*control: ArrayLike, n: int = 24) -> Points:

@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
 from radedit.data.cache import to_unit
@@ -47,7 +47,7 @@ class AutoencoderTraining(L.LightningModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         x = self._cropped(2 * batch["image"] - 1)
-        posterior = self.vae.encode(x.repeat(1, self.vae.config.in_channels, 1, 1)).latent_dist
+        posterior = self.vae.encode(x.repeat(1, self.vae.config["in_channels"], 1, 1)).latent_dist
         noise = randn_at(posterior.mean.shape, self.seed, self.global_step, self.global_rank, like=posterior.mean)
         x_hat = self.vae.decode(posterior.mean + posterior.std * noise).sample
         pixels, edges = reconstruction_errors(x_hat, x)
@@ -65,7 +65,7 @@ class AutoencoderTraining(L.LightningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         x = 2 * batch["image"] - 1
         x_hat = self.vae.decode(
-            self.vae.encode(x.repeat(1, self.vae.config.in_channels, 1, 1)).latent_dist.mode()
+            self.vae.encode(x.repeat(1, self.vae.config["in_channels"], 1, 1)).latent_dist.mode()
         ).sample
         pixels, edges = reconstruction_errors(x_hat, x)
         mse = ((x_hat.float().mean(1, keepdim=True) - x) / 2).pow(2).mean(dim=(1, 2, 3))
@@ -109,6 +109,6 @@ def warmup_cosine(optimizer: torch.optim.Optimizer, warmup: int, steps: int, flo
 def measure_scale(vae: AutoencoderKL, images: Tensor) -> float:
     """Factor that gives the latents of these films (in [0, 1]) a standard deviation of 1."""
     modes = [
-        vae.encode((2 * x - 1).repeat(1, vae.config.in_channels, 1, 1)).latent_dist.mode() for x in images.split(16)
+        vae.encode((2 * x - 1).repeat(1, vae.config["in_channels"], 1, 1)).latent_dist.mode() for x in images.split(16)
     ]
     return float(1 / torch.cat(modes).std())

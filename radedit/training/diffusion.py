@@ -8,7 +8,9 @@ from typing import Any
 
 import lightning as L
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
@@ -70,7 +72,8 @@ class DiffusionTraining(L.LightningModule):
         return self._frozen[0]
 
     def setup(self, stage: str) -> None:
-        for part in (self.frozen.vae, self.frozen.text_encoder):
+        parts: tuple[nn.Module | None, ...] = (self.frozen.vae, self.frozen.text_encoder)
+        for part in parts:
             assert part is not None
             part.to(self.device)
 
@@ -99,7 +102,8 @@ class DiffusionTraining(L.LightningModule):
         """Mean squared error of the predicted noise; every draw is bound to (seed, step, rank)."""
         x_0 = batch["latent"]
         generator = step_generator(self.seed, step + 1, rank)
-        t = torch.randint(0, self.noising.config.num_train_timesteps, (len(x_0),), generator=generator).to(x_0.device)
+        levels = self.noising.config["num_train_timesteps"]
+        t = torch.randint(0, levels, (len(x_0),), generator=generator).to(x_0.device)
         drop = torch.rand(len(x_0), generator=generator) < dropout
         reports = [
             "" if d else shuffle_sentences(report, generator)
@@ -120,9 +124,9 @@ class DiffusionTraining(L.LightningModule):
     def sample(self, n: int = 4) -> Tensor:
         """Draw `n` films for every sample prompt by DDIM, shape (n · prompts, 1, H, W)."""
         prompts = list(self.sample_prompts) * n
-        latent = self.unet.config.sample_size
+        latent = self.unet.config["sample_size"]
         x = randn_at(
-            (len(prompts), self.unet.config.in_channels, latent, latent), self.seed, 0, 7, like=self.embed([""])
+            (len(prompts), self.unet.config["in_channels"], latent, latent), self.seed, 0, 7, like=self.embed([""])
         )
         c = torch.cat([self.embed(prompts), self.embed([""] * len(prompts))])
         scheduler = DDIMScheduler.from_config(self.scheduler.config)

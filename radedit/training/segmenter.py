@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai.losses import DiceLoss
+from monai.losses.dice import DiceLoss
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MeanMetric

@@ -1,5 +1,6 @@
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,17 +10,22 @@ from radedit.phantom.render import HOSPITAL_LOOKS, render
 from radedit.phantom.world import FINDINGS, HOSPITALS, Appearance, Case, World
 
 SIZE = 96
-HEALTHY = dict.fromkeys(FINDINGS, 0)
+HEALTHY: dict[str, Any] = dict.fromkeys(FINDINGS, 0)
 
 
-def healthy(patient: int = 0, **world: object) -> Case:
+def healthy(patient: int = 0, **world: Any) -> Case:
     return World(**world).case("test", patient).do(**HEALTHY)
+
+
+def all_of(*findings: str, value: int = 1) -> dict[str, Any]:
+    """Arguments of `do` by name, where mypy would fear a hospital among them."""
+    return dict.fromkeys(findings, value)
 
 
 @pytest.mark.parametrize("finding", [f for f in FINDINGS if f != "cardiomegaly"])
 @pytest.mark.parametrize("patient", [1, 2])
 def test_a_finding_changes_the_film_where_it_is_and_nowhere_far(finding: str, patient: int) -> None:
-    without, with_it = render(healthy(patient), SIZE), render(healthy(patient).do(**{finding: 1}), SIZE)
+    without, with_it = render(healthy(patient), SIZE), render(healthy(patient).do(**all_of(finding)), SIZE)
     name = "opacities" if finding == "covid" else finding
     mask = with_it.masks[name]
     change = np.abs(with_it.image - without.image)
@@ -44,13 +50,13 @@ def test_cardiomegaly_widens_the_heart_and_leaves_the_chest_wall_alone() -> None
 @pytest.mark.parametrize("finding", FINDINGS)
 def test_removing_a_finding_gives_back_the_film_without_it(finding: str) -> None:
     case = healthy(3)
-    again = case.do(**{finding: 1}).do(**{finding: 0})
+    again = case.do(**all_of(finding)).do(**all_of(finding, value=0))
     assert np.array_equal(render(again, SIZE).image, render(case, SIZE).image)
 
 
 @pytest.mark.parametrize(("finding", "other"), itertools.permutations(["pneumothorax", "drain", "pacemaker"], 2))
 def test_findings_have_streams_of_their_own(finding: str, other: str) -> None:
-    alone, together = healthy(4).do(**{finding: 1}), healthy(4).do(**{finding: 1, other: 1})
+    alone, together = healthy(4).do(**all_of(finding)), healthy(4).do(**all_of(finding, other))
     assert alone.findings[finding] == together.findings[finding]
 
 
@@ -65,7 +71,7 @@ def test_a_drain_goes_to_the_side_of_the_pneumothorax_even_where_there_is_none()
 @pytest.mark.parametrize("finding", ["pneumothorax", "consolidation"])
 def test_left_is_the_patients_left_and_the_pictures_right(finding: str) -> None:
     for patient in range(6):
-        case = healthy(patient).do(**{finding: 1})
+        case = healthy(patient).do(**all_of(finding))
         film, side = render(case, SIZE), case.describe()[finding]["side"]
         columns = np.nonzero(film.masks[finding])[1]
         assert (columns.mean() > SIZE / 2) == (side == "left")

@@ -1,0 +1,199 @@
+"""How good a generator is, in figures, on drawn films of patients that it never saw: what its model card says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.functional.classification import binary_auroc
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from radedit.data.transforms import preprocess
+from radedit.editing.inversion import invert
+from radedit.editing.noise import record_randn
+from radedit.editing.radedit import edit, replay
+from radedit.harness.statistics import clustered_mean
+from radedit.models.bundle import PARTS, Bundle
+from radedit.phantom.reports import NORMAL, SIDES, phrasebook
+from radedit.types import EditMasks, Reader, Sample
+
+LATERAL = {"pneumothorax": -1, "consolidation": 1}  # findings of one side, and whether they darken or brighten a lung
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What to examine a generator with.
+
+    Attributes:
+        films: Any films, with reports and labels.
+        healthy: Films without any finding, on which reactions to sentences are measured.
+        steps: T.
+        w: Guidance weight.
+        n_sentences: Sentences of each kind and finding.
+        seed: Of all noise.
+    """
+
+    films: Reader
+    healthy: Reader
+    steps: int
+    w: float
+    n_sentences: int
+    seed: int = 0
+
+    def run(self, bundle: Bundle) -> dict[str, Any]:
+        """Every figure, as JSON has it."""
+        bundle.require("vae", "unet", "text_encoder", "tokenizer", "image_encoder")
+        samples = _load(self.films, bundle)
+        return {
+            "parameters": {part: count(getattr(bundle, part)) for part in PARTS},
+            "films": len(samples),
+            "reconstruction": reconstruction(bundle, samples),
+            "noise": noise_prediction(bundle, samples, self.seed),
+            "joint_space": joint_space(bundle, samples),
+            "reaction": self.reaction(bundle),
+        }
+
+    def reaction(self, bundle: Bundle) -> list[dict[str, Any]]:
+        """For each finding of one side, and for trained and held-out sentences, whether the named lung changes.
+
+        Healthy films are edited as a whole by RadEdit, with a sentence that names one lung. The edit reacts rightly if,
+        against the replay, that lung turns darker (pneumothorax) or brighter (consolidation), and does so more than the
+        other lung.
+        """
+        samples = _load(self.healthy, bundle)
+        schedule = bundle.schedule(self.steps)
+        f_theta = bundle.predictor(schedule)
+        films = torch.stack([sample.image for sample in samples]).to(bundle.device)
+        lungs = {side: torch.stack([sample.masks[f"{side}_lung"] for sample in samples]) for side in SIDES}
+        randn = record_randn(self.seed, [sample.record.id for sample in samples], device=bundle.device)
+        x_0 = bundle.encode(films).float()
+        everywhere = torch.ones_like(x_0[:, :1])
+        masks = EditMasks(everywhere, 0 * everywhere)
+        trajectory = invert(f_theta, x_0, None, schedule, randn, steps_per_call=4)
+        before = bundle.decode(replay(f_theta, x_0, None, masks, schedule, randn, w=self.w, trajectory=trajectory))
+        subjects = [sample.record.subject_id for sample in samples]
+        rows = []
+        for (finding, sign), held_out in product(LATERAL.items(), (False, True)):
+            right: list[bool] = []
+            changes: dict[str, list[float]] = {"named": [], "other": []}
+            texts = sentences(finding, held_out)[: self.n_sentences]
+            for text, side in product(texts, SIDES):
+                c = bundle.embed_prompts([text[side]])
+                x = edit(f_theta, x_0, None, c, masks, schedule, randn, w=self.w, trajectory=trajectory)
+                change = 255 * (bundle.decode(x) - before).cpu()
+                named, other = (_mean(change, lungs[s]) for s in (side, next(s for s in SIDES if s != side)))
+                right += ((sign * named > 0) & (sign * named > sign * other)).tolist()
+                changes["named"] += named.tolist()
+                changes["other"] += other.tolist()
+            owners = subjects * (len(right) // len(subjects))
+            rows.append(
+                {
+                    "finding": finding,
+                    "sentences": "held out" if held_out else "trained",
+                    "n_sentences": len(texts),
+                    "n": len(right),
+                    "right": clustered_mean(right, owners).dict(),
+                    "change_named": clustered_mean(changes["named"], owners).dict(),
+                    "change_other": clustered_mean(changes["other"], owners).dict(),
+                }
+            )
+        return rows
+
+
+def sentences(finding: str, held_out: bool) -> list[dict[str, str]]:
+    """Templates that name a side, each filled for both sides."""
+    book = phrasebook()
+    grades = {"size": "large", "lobe": "upper"}
+    return [
+        {side: template.fill(book.slots({**grades, "side": side})) for side in SIDES}
+        for template in book.findings[finding].templates(held_out)
+        if "side" in template.slots
+    ]
+
+
+def reconstruction(bundle: Bundle, samples: Sequence[Sample]) -> dict[str, float]:
+    """PSNR (dB) and SSIM of the autoencoder's round trip."""
+    films = torch.stack([sample.image for sample in samples])
+    back = torch.cat([bundle.decode(bundle.encode(x.to(bundle.device))).cpu() for x in films.split(BATCH)])
+    psnr = peak_signal_noise_ratio(back, films, data_range=1.0, dim=(1, 2, 3), reduction="elementwise_mean")
+    ssim = structural_similarity_index_measure(back, films, data_range=1.0)
+    assert isinstance(ssim, Tensor)
+    return {"psnr_db": float(psnr), "ssim": float(ssim)}
+
+
+@torch.no_grad()
+def noise_prediction(bundle: Bundle, samples: Sequence[Sample], seed: int) -> dict[str, float]:
+    """Mean squared error of the predicted noise at random steps: with the film's report, another's, and none."""
+    T = 1000  # noqa: N806 — the paper's symbol
+    f_theta = bundle.predictor(bundle.schedule(T))
+    generator = torch.Generator().manual_seed(seed)
+    reports = [sample.record.report for sample in samples]
+    error = {"report": 0.0, "another": 0.0, "none": 0.0}
+    for first in range(0, len(samples), BATCH):
+        films = torch.stack([sample.image for sample in samples[first : first + BATCH]])
+        x_0 = bundle.encode(films.to(bundle.device)).float()
+        t = torch.randint(1, T + 1, (len(films),), generator=generator)
+        noise = torch.randn(x_0.shape, generator=generator).to(x_0)
+        t = t.to(x_0.device)
+        x_t = f_theta.schedule.add_noise(x_0, t, noise)
+        own = reports[first : first + BATCH]
+        others = [reports[(first + i + len(reports) // 2) % len(reports)] for i in range(len(own))]
+        for name, texts in {"report": own, "another": others, "none": [""] * len(own)}.items():
+            eps = f_theta(x_t, t, bundle.embed_prompts(texts))
+            error[name] += float((eps - noise).pow(2).mean(dim=(1, 2, 3)).sum()) / len(samples)
+    return error
+
+
+def joint_space(bundle: Bundle, samples: Sequence[Sample]) -> dict[str, float]:
+    """AUROC of each finding that some films have: is the film nearer to its name than to a normal report?"""
+    images = torch.cat(
+        [bundle.embed_image(torch.stack([s.image for s in part]).to(bundle.device)) for part in _parts(samples)]
+    ).cpu()
+    result = {}
+    for finding in samples[0].record.labels:
+        target = torch.tensor([sample.record.labels[finding] for sample in samples])
+        if 0 < int(target.sum()) < len(target) and phrasebook().findings.get(finding):
+            present, normal = bundle.embed_text([f"{finding.capitalize()}.", NORMAL]).cpu()
+            result[finding] = float(binary_auroc(images @ (present - normal), target))
+    return result
+
+
+def count(module: nn.Module) -> int:
+    """Parameters."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _load(reader: Reader, bundle: Bundle) -> list[Sample]:
+    return [preprocess(reader.load(record), bundle.size) for record in reader.records]
+
+
+def _parts(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    return [samples[first : first + BATCH] for first in range(0, len(samples), BATCH)]
+
+
+def _mean(values: Tensor, region: Tensor) -> Tensor:
+    return (values * region).flatten(1).sum(1) / region.flatten(1).sum(1)
+
+
+def draw_samples(bundle: Bundle, prompts: Sequence[str], n: int, *, steps: int, w: float, seed: int) -> Tensor:
+    """Films from noise alone, by the reverse process of Eq. 4 with guidance: (prompts, n, H, W)."""
+    schedule = bundle.schedule(steps)
+    f_theta = bundle.predictor(schedule)
+    assert bundle.unet is not None
+    side, channels = bundle.size // bundle.factor, int(bundle.unet.config["in_channels"])
+    rows = []
+    for prompt in prompts:
+        randn = record_randn(seed, [str(i) for i in range(n)], device=bundle.device)  # the same for every prompt
+        z = randn((steps + 1, n, channels, side, side))
+        c = bundle.embed_prompts([prompt])
+        x_t = z[steps]
+        for t in range(steps, 0, -1):
+            eps_cond, eps_uncond = f_theta.pair(x_t, t, c)
+            x_t = schedule.mean(x_t, t, eps_uncond + w * (eps_cond - eps_uncond)) + schedule.sigma(t) * z[t - 1]
+        rows.append(bundle.decode(x_t).cpu()[:, 0])
+    return torch.stack(rows)

@@ -1,0 +1,41 @@
+"""Draw contact sheets of the phantom world: `python -m radedit.phantoms`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import Tensor
+
+from radedit.configuration import entry_point
+from radedit.phantom.render import render
+from radedit.phantom.world import FINDINGS, HOSPITALS, Case, World
+from radedit.report.sheet import sheet
+
+
+@entry_point("phantoms")
+def main(config: DictConfig) -> None:
+    """The same patients with every finding, and at every hospital."""
+    world: World = instantiate(config.world, _convert_="all")
+    folder = Path(config.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    nobody_ill = dict.fromkeys(FINDINGS, 0)
+    patients = [world.case("contact-sheet", i).do(**nobody_ill, hospital="A") for i in range(config.n)]
+
+    def films(cases: list[Case]) -> Tensor:
+        return torch.stack([torch.from_numpy(render(case, config.size).image) for case in cases])
+
+    findings = {"healthy": films(patients)}
+    for finding in FINDINGS:
+        findings[finding] = films([case.do(**{finding: 1}) for case in patients])
+    findings["pneumothorax and drain"] = films([case.do(pneumothorax=1, drain=1) for case in patients])
+    hospitals = {f"hospital {name}": films([case.do(hospital=name) for case in patients]) for name in HOSPITALS}
+    for name, rows in {"findings": findings, "hospitals": hospitals}.items():
+        sheet(rows, folder / f"{name}.png")
+        print((folder / f"{name}.png").resolve())
+
+
+if __name__ == "__main__":
+    main()

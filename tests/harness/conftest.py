@@ -1,0 +1,113 @@
+"""A scenario small enough to run whole: films of 32 px, a generator with random weights, a handful of patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from radedit.editing import radedit
+from radedit.harness.editors import Editor
+from radedit.harness.generate import EditPlan
+from radedit.harness.scenario import Scenario, StressData, phantom_data
+from radedit.models.bundle import Bundle
+from radedit.phantom.world import World
+from radedit.types import Reader, Record, Sample
+
+SIZE = 32
+N, BLOCK, STEPS = 3, 2, 2  # the last block is not full
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _disk_need_not_be_safe() -> Iterator[None]:
+    """Nobody pulls the plug on a test, and waiting for the disk takes longer than editing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def bundle(tiny_bundle: Path) -> Bundle:
+    """The tiny generator, loaded once. Not to be changed."""
+    return Bundle.load(tiny_bundle)
+
+
+@pytest.fixture(scope="session")
+def scenario() -> Scenario:
+    return Scenario(
+        name="toy",
+        title="Does the detector see the pneumothorax or the drain?",
+        section="Section 5.3",
+        finding="pneumothorax",
+        shortcut="drain",
+        prompt="No acute cardiopulmonary process.",
+        keep_sham_prompt="Large left pneumothorax.",
+        score_real="Large left pneumothorax.",
+        score_edit="No acute cardiopulmonary process.",
+        paper={"confounded": {"own": 93.3, "synthetic": 17.9}},
+    )
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    return World(seed=1, prevalence={"pneumothorax": 0.6}, drain_given=(0.3, 0.8), films=(0.4, 0.4, 0.2))
+
+
+class Remembering:
+    """A reader that draws every film once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.records = reader.records
+        self.samples = {record.id: reader.load(record) for record in reader.records}
+
+    def load(self, record: Record) -> Sample:
+        return self.samples[record.id]
+
+
+@pytest.fixture(scope="session")
+def data(world: World) -> StressData:
+    drawn = phantom_data(
+        world, n=N, n_cells=2, size=SIZE, source={"pneumothorax": 1, "drain": 1},
+        reference={"pneumothorax": 0, "drain": 0}, twin={"pneumothorax": 0}, shifted={"pneumothorax": 0, "drain": 1},
+    )  # fmt: skip
+    readers: dict[str, Any] = {name: Remembering(getattr(drawn, name)) for name in ("source", "reference", "twin")}
+    return replace(drawn, **readers)
+
+
+def halves(sample: Sample) -> tuple[Tensor, Tensor]:
+    """Edit the film's left half and keep its last eight columns."""
+    edit, keep = (torch.zeros_like(sample.image, dtype=torch.bool) for _ in range(2))
+    edit[..., : SIZE // 2], keep[..., -8:] = True, True
+    return edit, keep
+
+
+@pytest.fixture(scope="session")
+def make_plan() -> Callable[..., EditPlan]:
+    """An `EditPlan` of RadEdit in three steps, but for what is given."""
+
+    def make(**given: Any) -> EditPlan:
+        settings: dict[str, Any] = {
+            "editor": Editor.of(partial(radedit.edit, w=2.0)),
+            "masks": halves,
+            "steps": STEPS,
+            "block": BLOCK,
+        }
+        return EditPlan(**settings | given)
+
+    return make
+
+
+@pytest.fixture
+def batches(bundle: Bundle) -> Iterator[list[int]]:
+    """Filled with the size of every batch that goes through the generator's U-Net."""
+    sizes: list[int] = []
+    unet: Any = bundle.unet  # diffusers' types hide that it is a module
+    hook = unet.register_forward_pre_hook(lambda _, arguments: sizes.append(len(arguments[0])))
+    yield sizes
+    hook.remove()
