@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= manifestation
+REALCXR ?= ../shared/realcxr
 pytest = $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 ifeq ($(origin PY),command line)
@@ -15,7 +16,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke editors test test-slow lint types format install constraints
+.PHONY: help demo smoke editors open test test-slow lint types format install constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +29,25 @@ smoke: $(env) ## The same path on a handful of records: one minute
 
 editors: $(env) ## All editors against known truth, on drawn radiographs
 	$(PY) -m radedit.benchmark
+
+open: $(env) realcxr outputs/open/bundle/unet/config.json outputs/open/lungs_segmenter/config.json ## The main job on real radiographs: make open REALCXR=/data/realcxr
+	$(PY) -m radedit.stress +scenario=population_one_lung realcxr=$(REALCXR)
+
+# Each training goes on where it was stopped; what is finished is not done again.
+outputs/open/bundle/vae/config.json: | $(env) realcxr
+	$(PY) -m radedit.train +experiment=open_autoencoder realcxr=$(REALCXR)
+
+outputs/open/bundle/unet/config.json: outputs/open/bundle/vae/config.json | $(env) realcxr
+	$(PY) -m radedit.train +experiment=open_diffusion realcxr=$(REALCXR)
+
+outputs/open/lungs_segmenter/config.json: | $(env) realcxr
+	$(PY) -m radedit.train +experiment=open_lungs_segmenter realcxr=$(REALCXR)
+
+.PHONY: realcxr
+realcxr:
+	@head -n 1 '$(REALCXR)/manifest.csv' 2>/dev/null | grep -q 'finding_labels.*mask' || { \
+	echo "error: $(REALCXR) is no folder of openly licensed radiographs: its manifest.csv is missing, or has other columns."; \
+	echo "Say where it is: make open REALCXR=/data/realcxr"; exit 2; } >&2
 
 test: $(env) ## Fast tests, no GPU, no downloads
 	$(pytest)

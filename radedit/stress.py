@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from radedit.configuration import CONF, close_logger, entry_point
 from radedit.data.cache import fingerprint
 from radedit.data.fingerprint import content_hash
+from radedit.harness.addition import gather_addition
 from radedit.harness.cost import Cost, expected_cost
 from radedit.harness.edit_files import prepare_folder
 from radedit.harness.editors import Editor
@@ -24,7 +25,7 @@ from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence, gather
 from radedit.harness.generate import EditPlan, generate
 from radedit.harness.provenance import git_commit, machine, versions
-from radedit.harness.scenario import Scenario, StressData
+from radedit.harness.scenario import Addition, Scenario, StressData
 from radedit.models.bundle import Bundle
 from radedit.report.page import write_report
 from radedit.report.results import load
@@ -43,7 +44,7 @@ def run(config: DictConfig) -> None:
         torch.set_num_threads(config.threads)
     out = Path(config.out)
     prepare_folder(out)
-    scenario: Scenario = instantiate(config.scenario, _convert_="all")
+    scenario: Scenario | Addition = instantiate(config.scenario, _convert_="all")
     data: StressData = instantiate(config.dataset, _convert_="all")
     built = instantiate(config.predictors, _convert_="all")
     subjects = [subject for subject in built.values() if isinstance(subject, Subject)]
@@ -81,14 +82,14 @@ def run(config: DictConfig) -> None:
         clock = time.monotonic()
         generate(scenario, data, bundle, plan, stress_set, determines)
         generated = time.monotonic()
-        evidence: Evidence = gather(
-            subjects,
-            scenario,
-            data,
-            stress_set,
-            size=bundle.size,
-            answers=folder / "answers",
-            n_gallery=config.n_gallery,
+        how = {"size": bundle.size, "answers": folder / "answers", "n_gallery": config.n_gallery}
+        evidence: Evidence = (
+            gather_addition(subjects, scenario, data, stress_set, **how)
+            if isinstance(scenario, Addition)
+            else gather(subjects, scenario, data, stress_set, **how)
+        )
+        judgement = (
+            instantiate(config.judge)(bundle, scenario, data, stress_set, plan.threshold) if config.judge else None
         )
         evaluated = time.monotonic()
         about: dict[str, Any] = {
@@ -103,6 +104,7 @@ def run(config: DictConfig) -> None:
             "hashes": {"generator": bundle.hash, "stress_set": set_hash, "predictors": who},
             "config": {k: v for k, v in determines.items() if k in ("editor", "mask_strategy", "edit", "scenario")},
             "threshold": plan.threshold,
+            **({"generator": judgement.figures, "weaknesses": judgement.weaknesses} if judgement else {}),
         }
         results = write_results(folder, stress_set, evidence, about)
         write_csv(results, folder / "table.csv")

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import close_logger, entry_point, name_missing_choice
+from radedit.models.bundle import adopt
 from radedit.training.checkpoint import ResumePoint
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ def main(config: DictConfig) -> None:
         torch.set_num_threads(config.threads)
     folder = Path(config.folder)
     torch.manual_seed(config.seed)  # the first weights; whatever is drawn later has a generator of its own
+    if config.adopt.folder:
+        adopt(Path(config.adopt.folder), Path(config.bundle), config.adopt.parts)
     data, module = instantiate(config.data, _convert_="all"), instantiate(config.module, _convert_="all")
     if hasattr(module, "prepare"):
         module.prepare(data)

@@ -25,6 +25,7 @@ PRIMARIES = [path.stem for path in FILES if path.parent == CONF]
 RECIPES = [path for path in FILES if path.parent != CONF and path.relative_to(CONF).parts[0] in PRIMARY_OF]
 OPTIONS = [path for path in FILES if path.parent != CONF and path not in RECIPES]
 SHIFTED = [path for path in OPTIONS if path.parent.parent == CONF / "dataset"]  # dataset/<setting>/<scenario>.yaml
+SETTINGS = [path for path in OPTIONS if path.parent == CONF / "setting"]  # each composes with its own scenarios
 
 
 def name(path: Path) -> str:
@@ -180,7 +181,12 @@ def test_setting_has_images_for_its_scenarios(dataset: Path) -> None:
     check(composed("stress", [f"+scenario={scenario}", f"setting={setting}"]))
 
 
-@pytest.mark.parametrize("option", [path for path in OPTIONS if path not in SHIFTED], ids=name)
+@pytest.mark.parametrize("setting", SETTINGS, ids=name)
+def test_setting_has_a_scenario(setting: Path) -> None:
+    assert [path for path in SHIFTED if path.parent.name == setting.stem], f"conf/dataset/{setting.stem}/ is empty"
+
+
+@pytest.mark.parametrize("option", [path for path in OPTIONS if path not in [*SHIFTED, *SETTINGS]], ids=name)
 def test_option_composes_into_a_primary_config(option: Path) -> None:
     words = name(option).split("/")
     for primary in PRIMARIES:

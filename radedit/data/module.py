@@ -52,10 +52,11 @@ class StepSampler(Sampler[list[int]]):
 
 
 class Films(Dataset[dict[str, Any]]):
-    """Cached films with what is known of them."""
+    """Cached films with what is known of them; of the labels, those that every film has."""
 
     def __init__(self, records: Sequence[Record], films: Any, masks: Sequence[str]) -> None:
         self.records, self.films, self.masks = records, films, masks
+        self.labels = [name for name in records[0].labels if all(name in record.labels for record in records)]
 
     def __len__(self) -> int:
         return len(self.records)
@@ -68,7 +69,7 @@ class Films(Dataset[dict[str, Any]]):
             "image": film[:1].float() / 255,
             "masks": film[1:] > 127,
             "report": record.report,
-            "labels": dict(record.labels),
+            "labels": {name: record.labels[name] for name in self.labels},
         }
 
 

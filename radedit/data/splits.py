@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from radedit.types import Record
+from radedit.types import Reader, Record, Sample
 
 
 def subject_split(records: Sequence[Record], fractions: Mapping[str, float], seed: int = 0) -> dict[str, list[Record]]:
@@ -50,3 +50,40 @@ def _split_of(subject_id: str, fractions: Mapping[str, float], seed: int) -> str
         if position < 0:
             return name
     return [name for name, share in fractions.items() if share > 0][-1]  # the shares summed to a hair less than 1
+
+
+class Split:
+    """One part of a data set, by subject, as a data set.
+
+    Two readers of the same images, say all of them and those with masks, split alike: a subject's part depends on
+    nothing but its id, the fractions and the seed.
+
+    Args:
+        reader: The whole.
+        part: Which split of `fractions`.
+        fractions, seed: See `subject_split`.
+
+    Raises:
+        ValueError: If `part` is none of the fractions, or see `subject_split`.
+    """
+
+    def __init__(self, reader: Reader, part: str, fractions: Mapping[str, float], seed: int = 0) -> None:
+        if part not in fractions:
+            raise ValueError(f"There is no split {part!r}. Fractions are given for {', '.join(fractions)}.")
+        self.reader, self.part, self.fractions, self.seed = reader, part, dict(fractions), seed
+        self._records = subject_split(reader.records, fractions, seed)[part]
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The whole's records of this part, in its order."""
+        return self._records
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        """What determines the samples, for content hashes."""
+        whole = getattr(self.reader, "fingerprint", None)
+        return {"part": self.part, "records": [record.id for record in self._records], "of": whole}
+
+    def load(self, record: Record) -> Sample:
+        """As the whole loads it."""
+        return self.reader.load(record)

@@ -8,15 +8,16 @@ False-positive rates along the reference's own chain and the edit telescope exac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from radedit.data.stress_set import read_rows, read_skipped
 from radedit.harness.evaluate import Scores, Subject, kind_reader, kinds, predict
-from radedit.harness.scenario import Scenario, StressData
+from radedit.harness.scenario import Addition, Scenario, StressData
 from radedit.harness.statistics import Estimate, clustered_mean
 from radedit.types import Reader
 
@@ -251,9 +252,11 @@ class Evidence:
         probabilities: Record → predictor → kind of image → probability.
         cells: Cell → reader of its films, for pictures.
         notes: Sentences for the reader.
+        answers: Record → kind of image → predictor → mask that it drew, (1, H, W), for pictures.
+        truths: Record → what they should have drawn.
     """
 
-    scenario: Scenario
+    scenario: Scenario | Addition
     subjects: list[Subject]
     predictors: list[dict[str, Any]]
     table: list[dict[str, Any]]
@@ -267,6 +270,49 @@ class Evidence:
     probabilities: dict[str, dict[str, dict[str, float]]]
     cells: Mapping[str, Reader]
     notes: list[str]
+    answers: dict[str, dict[str, dict[str, Tensor]]] = field(default_factory=dict)
+    truths: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What the stress set itself says of its edits.
+
+    Attributes:
+        kept, every: Records whose edit was kept, and all that were edited.
+        score, counts, skipped: As in `Evidence`.
+        note: How many were kept, as a sentence.
+    """
+
+    kept: list[str]
+    every: list[str]
+    score: dict[str, list[Any]]
+    counts: dict[str, int]
+    skipped: list[dict[str, str]]
+    note: str
+
+    @classmethod
+    def of(cls, stress_set: Path, data: StressData) -> Edits:
+        """Read a finished stress set."""
+        kept, every = kept_records(stress_set)
+        edits = {row["attr_record"]: row for row in read_rows(stress_set) if row["attr_kind"] == "edit"}
+        skipped = [{"record": entry["id"], "reason": entry["reason"]} for entry in read_skipped(stress_set)]
+        share = "Every edit was" if len(kept) == len(every) else f"{len(kept)} of {len(every)} edits were"
+        return cls(
+            kept,
+            every,
+            {"cosine": [edits[r]["cosine"] for r in every], "kept": [edits[r]["kept"] for r in every]},
+            {
+                "sources": len(data.source.records),
+                "edited": len(every),
+                "skipped": len(skipped),
+                "kept": len(kept),
+                "rejected": sum(not edits[r]["kept"] and edits[r]["cosine"] is not None for r in every),
+                "undefined": sum(edits[r]["cosine"] is None for r in every),
+            },
+            skipped,
+            f"{share} kept by the editing score.",
+        )
 
 
 def gather(
@@ -291,9 +337,8 @@ def gather(
         n_gallery: How many records to show.
     """
     measured = [measure(subject, scenario, data, stress_set, size, answers) for subject in subjects]
-    kept, every = kept_records(stress_set)
-    edits = {row["attr_record"]: row for row in read_rows(stress_set) if row["attr_kind"] == "edit"}
-    skipped = [{"record": entry["id"], "reason": entry["reason"]} for entry in read_skipped(stress_set)]
+    edits = Edits.of(stress_set, data)
+    kept, every = edits.kept, edits.every
     predictors = []
     for one in measured:
         qualified, why, cells = qualification(one, scenario)
@@ -312,9 +357,8 @@ def gather(
     ]
     ranked = worst_first(measured, every)
     gallery = sorted(ranked, key=lambda record: record not in first)[:n_gallery]  # those that every editor edited first
-    share = "Every edit was" if len(kept) == len(every) else f"{len(kept)} of {len(every)} edits were"
     notes = [
-        f"{share} kept by the editing score.",
+        edits.note,
         "Replay, sham and edit of one film share their noise and their inversion.",
     ]
     if not kept:
@@ -326,16 +370,9 @@ def gather(
         table(measured, scenario, kept, every),
         attribution(measured, kept or every),
         agreement(measured, kept or every),
-        {"cosine": [edits[r]["cosine"] for r in every], "kept": [edits[r]["kept"] for r in every]},
-        {
-            "sources": len(data.source.records),
-            "edited": len(every),
-            "skipped": len(skipped),
-            "kept": len(kept),
-            "rejected": sum(not edits[r]["kept"] and edits[r]["cosine"] is not None for r in every),
-            "undefined": sum(edits[r]["cosine"] is None for r in every),
-        },
-        skipped,
+        edits.score,
+        edits.counts,
+        edits.skipped,
         edit_quality(stress_set),
         gallery,
         {

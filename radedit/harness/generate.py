@@ -18,7 +18,7 @@ from radedit.editing.noise import record_randn
 from radedit.editing.score import directional_similarity
 from radedit.editing.score import keep as keep_edit
 from radedit.harness.editors import Editor
-from radedit.harness.scenario import Scenario, StressData
+from radedit.harness.scenario import Shift, StressData
 from radedit.masks import to_latent
 from radedit.models.bundle import Bundle
 from radedit.types import EditMasks, Reader, Record, Sample
@@ -26,6 +26,8 @@ from radedit.types import EditMasks, Reader, Record, Sample
 logger = logging.getLogger(__name__)
 
 Strategy = Callable[[Sample], tuple[Tensor, Tensor]]
+
+CREDITS = ("licence", "licence_url", "attribution", "url")  # what whoever shows a film or an edit of it must name
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Loaded:
         m_edit, m_keep: Masks at latent resolution, (1, h, w).
         lost: Share of m_edit that m_keep took.
         reference, twin: Films of the same id, where there are some.
+        structures: Masks that stay true, by name, each as `edit`.
     """
 
     record: Record
@@ -86,19 +89,21 @@ class Loaded:
     lost: float
     reference: Tensor | None
     twin: Tensor | None
+    structures: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def generate(
-    scenario: Scenario, data: StressData, bundle: Bundle, plan: EditPlan, folder: Path, fingerprint: Mapping[str, Any]
+    scenario: Shift, data: StressData, bundle: Bundle, plan: EditPlan, folder: Path, fingerprint: Mapping[str, Any]
 ) -> Path:
     """Write the stress set, or what is missing of it.
 
-    Kinds of images, one row each: `source`, its autoencoder round trip `vae`, its `replay`, the `edit` and the
-    `keep_sham`; where there is a reference, `reference`, `reference_vae`, `reference_replay` and the `sham`; where
-    there is one, the true `twin`; and for the first records one kind for each further editor, by its name.
+    Kinds of images, one row each: `source`, its autoencoder round trip `vae`, its `replay`, the `edit` and what else
+    the scenario makes of it (`keep_sham` of a removal, `sham` of an addition); where there is a reference, `reference`,
+    `reference_vae`, `reference_replay` and its `sham`; where there is one, the true `twin`; and for the first records
+    one kind for each further editor, by its name.
 
     Args:
-        scenario: Finding and prompts.
+        scenario: Prompts and labels.
         data: Readers.
         bundle: Generator and score encoders.
         plan: Editor, masks, steps, seed.
@@ -129,11 +134,12 @@ def generate(
 class BlockEditor:
     """Loads, edits and scores blocks of records."""
 
-    def __init__(self, scenario: Scenario, data: StressData, bundle: Bundle, plan: EditPlan) -> None:
+    def __init__(self, scenario: Shift, data: StressData, bundle: Bundle, plan: EditPlan) -> None:
         self.scenario, self.data, self.bundle, self.plan = scenario, data, bundle, plan
         self.schedule = bundle.schedule(plan.steps)
         self.f_theta = bundle.predictor(self.schedule)
-        self.c, self.c_keep = bundle.embed_prompts([scenario.prompt, scenario.keep_sham_prompt])[:, None]
+        texts = list(dict.fromkeys([*scenario.prompts.values(), *scenario.reference_prompts.values()]))
+        self.c = dict(zip(texts, bundle.embed_prompts(texts)[:, None], strict=True))
         self.text_real, self.text_edit = bundle.embed_text([scenario.score_real, scenario.score_edit])
 
     def block(
@@ -180,6 +186,8 @@ class BlockEditor:
                 path = image_path(name, loaded.record.id)
                 images[path] = mask
                 source[f"mask_{name}"] = path
+            for name, mask in loaded.structures.items():
+                images[image_path(name, loaded.record.id)] = mask
         return rows, images, skipped
 
     def load(self, record: Record) -> Loaded:
@@ -200,18 +208,19 @@ class BlockEditor:
             return None if reader is None else preprocess(reader.load(record), size).image
 
         reference, twin = film(self.data.reference), film(self.data.twin)
-        return Loaded(record, source.image, edit, keep, *latent.masks, lost, reference, twin)
+        structures = {name: _structure(source, name) for name in self.scenario.structures}
+        return Loaded(record, source.image, edit, keep, *latent.masks, lost, reference, twin, structures)
 
     def edit(self, block: Sequence[Loaded]) -> dict[str, Tensor]:
         """All kinds of images of a block, each (B, 1, H, W) on the CPU."""
         source = torch.stack([loaded.source for loaded in block])
-        edits = self._chain(self.plan.editor, block, source, {"edit": self.c, "keep_sham": self.c_keep})
+        edits = self._chain(self.plan.editor, block, source, self.scenario.prompts)
         kinds = {"source": source} | edits
         references = [loaded.reference for loaded in block if loaded.reference is not None]
         if references:
             reference = torch.stack(references)
-            chain = self._chain(self.plan.editor, block, reference, {"sham": self.c})
-            kinds |= {"reference": reference, "sham": chain.pop("sham")}
+            chain = self._chain(self.plan.editor, block, reference, self.scenario.reference_prompts)
+            kinds |= {"reference": reference} | {kind: chain.pop(kind) for kind in self.scenario.reference_prompts}
             kinds |= {f"reference_{kind}": films for kind, films in chain.items()}
         twins = [loaded.twin for loaded in block if loaded.twin is not None]
         return kinds | ({"twin": torch.stack(twins)} if twins else {})
@@ -220,11 +229,12 @@ class BlockEditor:
         """The same edit by the other editors, by name."""
         source = torch.stack([loaded.source for loaded in block])
         return {
-            name: self._chain(editor, block, source, {name: self.c})[name] for name, editor in self.plan.also.items()
+            name: self._chain(editor, block, source, {name: self.scenario.prompt})[name]
+            for name, editor in self.plan.also.items()
         }
 
     def _chain(
-        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: dict[str, Tensor]
+        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str]
     ) -> dict[str, Tensor]:
         """Films → `vae` → `replay` → one edit for each prompt."""
         device = self.bundle.device
@@ -234,19 +244,26 @@ class BlockEditor:
             torch.stack([loaded.m_keep for loaded in block]).to(device),
         )
         x_0 = self.bundle.encode(films.to(device)).float()
-        latents = {"vae": x_0} | editor.edits(self.f_theta, x_0, prompts, masks, self.schedule, randn)
+        c = {kind: self.c[prompt] for kind, prompt in prompts.items()}
+        latents = {"vae": x_0} | editor.edits(self.f_theta, x_0, c, masks, self.schedule, randn)
         return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}
 
     def row(self, record: Record, kind: str, path: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of one image: the stress set's manifest is made of these."""
-        finding = self.scenario.finding
-        positive = kind in ("source", "vae", "replay", "keep_sham")
         return {
             "id": f"{record.id}/{kind}",
             "subject_id": record.subject_id,
             "image": path,
-            f"label_{finding}": int(positive),
+            **{f"label_{finding}": value for finding, value in self.scenario.labels(kind).items()},
+            **{f"mask_{name}": image_path(name, record.id) for name in self.scenario.structures},
             "attr_kind": kind,
             "attr_record": record.id,
+            **{f"attr_{name}": record.attributes[name] for name in CREDITS if name in record.attributes},
             **facts,
         }
+
+
+def _structure(sample: Sample, name: str) -> Tensor:
+    if name not in sample.masks:
+        raise ValueError(f"It has no mask {name!r}, so an answer can't be judged; it has {sorted(sample.masks)}.")
+    return sample.masks[name]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from radedit.data.cache import fingerprint
 from radedit.data.readers.phantom import PhantomReader
@@ -11,9 +12,47 @@ from radedit.phantom.world import World
 from radedit.types import Reader
 
 
+class Shift(Protocol):
+    """What the making of a stress set asks of a scenario, whether it removes something or adds it."""
+
+    @property
+    def prompt(self) -> str:
+        """Editing prompt."""
+        ...
+
+    @property
+    def score_real(self) -> str:
+        """Text of the film as it is (Eq. 5)."""
+        ...
+
+    @property
+    def score_edit(self) -> str:
+        """Text of the film as it should become."""
+        ...
+
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """Kind of image → prompt that makes it from the source."""
+        ...
+
+    @property
+    def reference_prompts(self) -> Mapping[str, str]:
+        """Kind of image → prompt that makes it from the reference, where there is one."""
+        ...
+
+    @property
+    def structures(self) -> Sequence[str]:
+        """Masks that stay true after the edit and go with every image."""
+        ...
+
+    def labels(self, kind: str) -> Mapping[str, int]:
+        """Labels of an image of some kind."""
+        ...
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """A shift, in the paper's words.
+    """A shift that removes a finding, in the paper's words (Sections 5.2 and 5.3).
 
     Attributes:
         name: File of `conf/scenario`.
@@ -38,16 +77,86 @@ class Scenario:
     score_edit: str
     paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
+    @property
+    def prompts(self) -> dict[str, str]:
+        return {"edit": self.prompt, "keep_sham": self.keep_sham_prompt}
+
+    @property
+    def reference_prompts(self) -> dict[str, str]:
+        return {"sham": self.prompt}
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What a report calls things."""
+        return {"finding": self.finding, "shortcut": self.shortcut}
+
+    def labels(self, kind: str) -> dict[str, int]:
+        """The finding is gone in all but what was made to keep it."""
+        return {self.finding: int(kind in ("source", "vae", "replay", "keep_sham"))}
+
+
+@dataclass(frozen=True)
+class Addition:
+    """A shift that adds an abnormality, while what the predictor segments stays where it is (Section 5.4).
+
+    Attributes:
+        name: File of `conf/scenario`.
+        title: The question, for a report's head.
+        section: Where the paper asks it.
+        added: What is added, in words.
+        structures: Masks that the predictor draws.
+        edited: The one of them inside which the edit takes place.
+        prompt: Editing prompt.
+        sham_prompt: Prompt that adds nothing: the same path, masks, weight and noise.
+        score_real, score_edit: Texts between which the editing score takes its direction (Eq. 5).
+    """
+
+    name: str
+    title: str
+    section: str
+    added: str
+    structures: Sequence[str]
+    edited: str
+    prompt: str
+    sham_prompt: str
+    score_real: str
+    score_edit: str
+
+    def __post_init__(self) -> None:
+        if self.edited not in self.structures:
+            raise ValueError(f"{self.edited!r} is edited, but not one of the structures {list(self.structures)}.")
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        return {"edit": self.prompt, "sham": self.sham_prompt}
+
+    @property
+    def reference_prompts(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What a report calls things."""
+        return {"measure": "dice", "added": self.added, "structure": self.edited.replace("_", " ")}
+
+    def labels(self, kind: str) -> dict[str, int]:
+        """None: a segmenter is tested."""
+        return {}
+
 
 @dataclass(frozen=True)
 class StressData:
-    """Images of a scenario that removes a finding.
+    """Images of a scenario.
 
     Attributes:
-        source: Images with the finding and the shortcut; they are edited.
+        source: Images that are edited: with the finding and the shortcut, or without what is to be added.
         reference: For every source, by the same id, an image that is negative already and lacks the shortcut; the sham
             edit is made on it, with the source's masks.
-        twin: For every source, by the same id, the true counterfactual (phantoms only).
+        twin: For every source, by the same id, the true counterfactual (drawn films, or drawn onto films).
         shifted: Other patients on whom the shift has really happened (phantoms; or a data set of such cases).
         cells: `(finding, shortcut)` as `"1-0"` → images; predictors qualify on them before they are tested.
     """

@@ -9,6 +9,7 @@ through this one code path; only sizes differ. Parts that are not there yet (a b
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -232,6 +233,19 @@ def _quietly() -> Iterator[None]:
         diffusers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+def adopt(source: Path, folder: Path, parts: Sequence[str]) -> None:
+    """Copy parts of another bundle, byte by byte, into a bundle that has none of its own.
+
+    Raises:
+        FileNotFoundError: If `source` lacks one of the parts.
+    """
+    for part in parts:
+        if not (source / part).is_dir():
+            raise FileNotFoundError(f"The bundle in {source} has no {part}/, so it can't be taken from there.")
+        if not (folder / part).is_dir():
+            shutil.copytree(source / part, folder / part)
 
 
 def hash_folder(folder: Path) -> str:

@@ -134,6 +134,7 @@ def impression(
     omit_drain: float = 0.5,
     held_out: bool = False,
     noise: float = 0.0,
+    negatives: bool = True,
 ) -> str:
     """Write the impression of a drawn radiograph.
 
@@ -146,6 +147,7 @@ def impression(
             mentioned, its grade (size, severity, extent) is the neighbouring one, or its side is the wrong one; see
             `ERRORS` for the shares. A wrong side is at most 2/7 of the errors, where a finding has a side and no grade.
             Reports of normal images have no errors, and no finding is ever invented or denied.
+        negatives: Whether the report may deny what is not in `findings`. Not where an image has more than was drawn.
 
     Returns:
         One or more sentences. *No acute cardiopulmonary process.* is half of the normal reports, may stand beside a
@@ -180,7 +182,8 @@ def impression(
         if lone and not held_out and rng.random() < P_NORMAL_BESIDE_FINDING:
             sentences.append(NORMAL)
     n_negatives = int(rng.choice(len(N_NEGATIVES), p=N_NEGATIVES))
-    sentences += _negatives(book, n_negatives, " ".join(sentences), set(findings), rng, held_out)
+    if negatives:
+        sentences += _negatives(book, n_negatives, " ".join(sentences), set(findings), rng, held_out)
     return " ".join(sentences[i] for i in rng.permutation(len(sentences)))
 
 

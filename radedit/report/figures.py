@@ -15,6 +15,7 @@ from markupsafe import Markup
 from radedit.report.numbers import MINUS, adding_up, interval, percent, points
 from radedit.report.results import KEPT, OWN, Agreement, Attribution, Estimate, Predictor, Results, Score, Term
 from radedit.report.svg import ACCENT, BAD, CAUTION, GOOD, INK, LINE, MUTED, SOFT, Sheet
+from radedit.report.wording import Wording, wording
 
 WIDE, NARROW = 1198, 340
 
@@ -37,6 +38,7 @@ LOOKS = {
     "synthetic (all)": Look("D", ACCENT, hollow=True),
     "truly shifted, same patients": TRUTH,
     "truly shifted, other patients": Look("s", GOOD, hollow=True),
+    "drawn onto the same films": TRUTH,
 }
 OTHER = Look("o", MUTED, 7, hollow=True)
 
@@ -74,13 +76,13 @@ def forest(results: Results, *, narrow: bool = False) -> Markup:
     bottom = sum(head + step * len(rows) for _, rows in groups) + 8
     sheet = Sheet(NARROW if narrow else WIDE, bottom + 46)
     axis = Axis(14, NARROW - 22) if narrow else Axis(240, 838)
-    axis.draw(sheet, 30, bottom, title="accuracy")
+    axis.draw(sheet, 30, bottom, title=wording(results).measure)
     y = 0.0
     for predictor, rows in groups:
         sheet.text(0, y + 22, predictor.name, bold=True, size=14)
         y += head
         for row in rows:
-            value = percent(row.accuracy.value)
+            value = percent(row.main.value)
             paper = "" if row.paper is None else f"paper {row.paper:.1f}"
             label = f"{row.data[0].upper()}{row.data[1:]}"
             if narrow:
@@ -91,29 +93,32 @@ def forest(results: Results, *, narrow: bool = False) -> Markup:
                 middle = y + step / 2
                 sheet.text(0, middle, label)
                 sheet.text(axis.right + 72, middle, value, bold=True, align="right")
-                sheet.text(axis.right + 86, middle, interval(row.accuracy), colour=MUTED)
+                sheet.text(axis.right + 86, middle, interval(row.main), colour=MUTED)
                 sheet.text(axis.right + 196, middle, f"n = {row.n}", colour=MUTED)
                 sheet.text(WIDE, middle, paper, colour=CAUTION, align="right")
             if row.paper is not None:
                 sheet.mark(axis(row.paper / 100), middle, "|", colour=CAUTION, size=17)
-            _estimate(sheet, axis, row.accuracy, middle, LOOKS.get(row.data, OTHER))
+            _estimate(sheet, axis, row.main, middle, LOOKS.get(row.data, OTHER))
             y += step
-    alt = "; ".join(f"{p.name}, {row.data}: {percent(row.accuracy.value)} %" for p, rows in groups for row in rows)
-    return sheet.svg(f"forest-{'n' if narrow else 'w'}", f"Accuracies with intervals. {alt}.")
+    alt = "; ".join(f"{p.name}, {row.data}: {percent(row.main.value)} %" for p, rows in groups for row in rows)
+    return sheet.svg(
+        f"forest-{'n' if narrow else 'w'}",
+        f"{'Dice' if results.measure == 'dice' else 'Accuracies'} with intervals. {alt}.",
+    )
 
 
-def attribution(entry: Attribution, predictor: Predictor, *, narrow: bool = False) -> Markup:
-    """From the reference's false-positive rate to the edit's, term by term; terms hang between the two."""
+def attribution(entry: Attribution, predictor: Predictor, words: Wording, *, narrow: bool = False) -> Markup:
+    """From the beginning's false-positive rate, or Dice, to the edit's, term by term; terms hang between the two."""
     width = NARROW if narrow else 540
     step = 42 if narrow else 30
-    steps = waterfall(entry)
+    steps = waterfall(entry, words.start)
     lowest = min(min(bar.start, bar.end) for bar in steps)
     left, right = (14, NARROW - 22) if narrow else (122, 362)
     axis = Axis(left, right, math.floor(lowest / 0.25) * 0.25 if lowest < -0.02 else 0.0)
     first = 6
     bottom = first + step * len(steps) + (16 if entry.split else 0) + 2
     sheet = Sheet(width, bottom + 46)
-    axis.draw(sheet, first, bottom, title="called positive though the finding is absent")
+    axis.draw(sheet, first, bottom, title=words.axis)
     y = float(first)
     for i, bar in enumerate(steps):
         if bar.known_truth and not steps[i - 1].known_truth:
@@ -158,18 +163,18 @@ class Bar:
     known_truth: bool = False
 
 
-def waterfall(entry: Attribution) -> list[Bar]:
-    """Bars of an attribution: reference, terms, edit, and where it is known the split of their difference."""
+def waterfall(entry: Attribution, start: str = "reference") -> list[Bar]:
+    """Bars of an attribution: its beginning, terms, edit, and where it is known the split of their difference."""
     reference, edit = entry.reference.value or 0.0, entry.edit.value or 0.0
-    bars = [_total("reference", entry.reference, MUTED)]
+    bars = [_total(start, entry.reference, MUTED)]
     bars += _hanging(
         entry.terms, reference, adding_up([t.value.value or 0.0 for t in entry.terms], reference, edit), False
     )
     bars.append(_total("edit", entry.edit, INK))
     if entry.split:
         values = [term.value.value or 0.0 for term in entry.split]
-        start = edit - math.fsum(values)
-        bars += _hanging(entry.split, start, adding_up(values, start, edit), True)
+        begin = edit - math.fsum(values)
+        bars += _hanging(entry.split, begin, adding_up(values, begin, edit), True)
     return bars
 
 
@@ -206,7 +211,7 @@ def agreement(entries: Sequence[Agreement], results: Results, *, narrow: bool = 
     bottom = 8 + step * len(entries)
     sheet = Sheet(NARROW if narrow else WIDE, bottom + 46)
     axis = Axis(14, NARROW - 22) if narrow else Axis(240, WIDE - 20)
-    axis.draw(sheet, 4, bottom, title="accuracy, same patients")
+    axis.draw(sheet, 4, bottom, title=f"{wording(results).measure}, same patients")
     for i, entry in enumerate(entries):
         y = 4 + step * i
         sheet.text(0, y + (12 if narrow else step / 2), results.predictor(entry.predictor).name, size=13)
@@ -220,7 +225,7 @@ def agreement(entries: Sequence[Agreement], results: Results, *, narrow: bool = 
         f"truth {percent(e.truth.value)} %"
         for e in entries
     )
-    return sheet.svg(f"agreement-{'n' if narrow else 'w'}", f"Accuracy on synthetic and on truly shifted films. {alt}.")
+    return sheet.svg(f"agreement-{'n' if narrow else 'w'}", f"Synthetic and truly shifted films. {alt}.")
 
 
 def score_histogram(score: Score, threshold: float | None, *, narrow: bool = False) -> Markup:

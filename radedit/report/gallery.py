@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from radedit.report.pictures import data_uris
-from radedit.report.results import Example, Predictor, Results
+from radedit.report.results import OUTLINES, Example, Predictor, Results
 
 BYTES = 6_000_000  # what the pictures may take, so that a page stays below 8 MB
 NAMES = {
@@ -28,11 +28,12 @@ NAMES = {
 FIRST = ("source", "masks")  # then editors
 LAST = ("twin", "vae", "replay", "keep_sham", "reference", "sham")
 HAVE_THE_FINDING = ("source", "vae", "replay", "keep_sham")
+FELL = 0.05  # Dice that a segmenter loses between original and edit to count as one that fell
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A predictor's probability of the finding, and whether that is the wrong side of 0.5."""
+    """A predictor's probability of the finding, and whether it is on the wrong side of 0.5; or Dice, and if it fell."""
 
     predictor: Predictor
     probability: float | None
@@ -57,7 +58,8 @@ class Card:
         example: As in the results.
         pictures: Original and masks, the tested editor, other editors, the truth.
         edited: Kind of picture that the predictors were tested on.
-        flipped: Positions, among the predictors, of those whose answer differs between the original and the edit.
+        flipped: Positions, among the predictors, of those whose answer differs between the original and the edit, or
+            whose Dice fell.
     """
 
     example: Example
@@ -100,11 +102,13 @@ def _order(card: Card) -> tuple[Any, ...]:
 
 
 def _card(results: Results, example: Example, uris: dict[str, str]) -> Card:
-    editors = [kind for kind in example.images if kind not in (*FIRST, *LAST)]
+    outlines = [kind for kind in example.images if kind.startswith(OUTLINES)]
+    editors = [kind for kind in example.images if kind not in (*FIRST, *LAST, *outlines)]
     edited = editors[0] if editors else ""  # the results name the tested one first
-    order = [kind for kind in (*FIRST, *editors, *LAST) if kind in example.images]
+    order = [kind for kind in (*FIRST, *editors, *LAST, *outlines) if kind in example.images]
     pictures = [
-        Picture(kind, name_of(kind), uris[example.images[kind]], _answers(results, example, kind)) for kind in order
+        Picture(kind, _caption(results, kind), uris[example.images[kind]], _answers(results, example, kind))
+        for kind in order
     ]
     return Card(example, pictures, edited, _flipped(results, example, edited))
 
@@ -114,15 +118,31 @@ def name_of(kind: str) -> str:
     return NAMES.get(kind) or kind.replace("_", " ").capitalize()
 
 
+def _caption(results: Results, kind: str) -> str:
+    """`name_of`, and for a predictor's outlines also whose they are, if there are several."""
+    if not kind.startswith(OUTLINES):
+        return name_of(kind)
+    _, film, key = kind.split(":")
+    whose = f", {results.predictor(key).name}" if len(results.predictors) > 1 else ""
+    return f"{name_of(film)}, outlined{whose}"
+
+
 def _answers(results: Results, example: Example, kind: str) -> list[Answer]:
     asked = any(kind in says for says in example.predictions.values())
     answers = []
     for predictor in results.predictors if asked else []:
-        p = example.predictions.get(predictor.key, {}).get(kind)
-        present = kind in HAVE_THE_FINDING
-        wrong = p is not None and bool(results.finding) and (p >= 0.5) is not present
+        says = example.predictions.get(predictor.key, {})
+        p, present = says.get(kind), kind in HAVE_THE_FINDING
+        if results.measure == "dice":
+            wrong = _fell(says.get("source"), p)
+        else:
+            wrong = p is not None and bool(results.finding) and (p >= 0.5) is not present
         answers.append(Answer(predictor, p, wrong))
     return answers
+
+
+def _fell(before: float | None, after: float | None) -> bool:
+    return before is not None and after is not None and before - after >= FELL
 
 
 def _flipped(results: Results, example: Example, edited: str) -> list[int]:
@@ -130,6 +150,10 @@ def _flipped(results: Results, example: Example, edited: str) -> list[int]:
     for i, predictor in enumerate(results.predictors):
         says = example.predictions.get(predictor.key, {})
         before, after = says.get("source"), says.get(edited)
-        if before is not None and after is not None and (before >= 0.5) != (after >= 0.5):
+        if results.measure == "dice":
+            turned = _fell(before, after)
+        else:
+            turned = before is not None and after is not None and (before >= 0.5) != (after >= 0.5)
+        if turned:
             flipped.append(i)
     return flipped

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from radedit.report.numbers import about, in_points
 from radedit.report.results import KEPT, OWN, Estimate, Predictor, Results
+from radedit.report.wording import wording
 
 FEW = 30  # films below which nothing is concluded
 NOTABLE = 0.05  # a change of accuracy that is worth a verb
@@ -39,6 +40,8 @@ def headline(results: Results) -> Headline:
     lede = first[0].upper() + first[1:]
     second = _behaviour(results, other, "") if other else None
     lede += f"; {second}." if second else "."
+    if results.weaknesses:
+        lede = f"Nothing should be concluded from this run: the generator is weak. What it shows: {_lower(lede)}"
     return Headline(lede, _support(results, lead), _cautions(results, [lead, other] if other else [lead]))
 
 
@@ -56,6 +59,8 @@ def pair(results: Results) -> tuple[Predictor, Predictor | None]:
 
 def when(results: Results) -> str:
     """The shift in words."""
+    if results.added:
+        return f"when a {results.added} is added"
     if not results.finding or not results.shortcut:
         return "on the synthetic test set"
     return f"when the {results.shortcut} stays and the {results.finding} goes"
@@ -64,8 +69,13 @@ def when(results: Results) -> str:
 def calls(predictor: Predictor) -> str:
     """A predictor's name inside a sentence: ours are common nouns, others' are proper ones."""
     first, _, rest = predictor.name.partition(" ")
-    ours = first in ("Confounded", "Unconfounded", "Biased", "Unbiased", "Weak", "Strong") and rest
+    ours = first in ("Confounded", "Unconfounded", "Biased", "Unbiased", "Weak", "Strong", "Open") and rest
     return f"the {first.lower()} {rest}" if ours else predictor.name
+
+
+def _lower(sentence: str) -> str:
+    """With a small letter, where its first word is an article."""
+    return f"t{sentence[1:]}" if sentence.startswith("The ") else sentence
 
 
 def apart(one: Estimate, two: Estimate) -> bool | None:
@@ -79,25 +89,29 @@ def _behaviour(results: Results, predictor: Predictor | None, shift: str) -> str
     if predictor is None:
         return None
     own, edited = results.row(predictor.key, OWN), results.row(predictor.key, KEPT)
-    if own is None or edited is None or own.accuracy.value is None or edited.accuracy.value is None:
+    if own is None or edited is None or own.main.value is None or edited.main.value is None:
         return None
-    before, after = own.accuracy.value, edited.accuracy.value
-    whose = f"{calls(predictor)}’s{' accuracy' if shift else ''}"  # the second time it goes without saying
+    before, after = own.main.value, edited.main.value
+    measure = f" {wording(results).measure}" if shift else ""  # the second time it goes without saying
+    whose = f"{calls(predictor)}’s{measure}"
     end = f" {shift}" if shift else ""
     if abs(after - before) < NOTABLE:
         return f"{whose} holds at {about(after)} ({about(before)} on its own test set){end}"
-    if apart(own.accuracy, edited.accuracy):
+    if apart(own.main, edited.main):
         return f"{whose} {'falls' if after < before else 'rises'} from {about(before)} to {about(after)}{end}"
     return f"{whose} is {about(after)} after {about(before)} on its own test set{end}, which may be chance"
 
 
 def _support(results: Results, lead: Predictor) -> list[str]:
     support = []
+    true_films = (
+        f"On the same films with a drawn {results.added}" if results.added else "On true films of the same patients"
+    )
     truth = next((entry for entry in results.agreement if entry.predictor == lead.key), None)
     if truth and truth.truth.value is not None and truth.difference.value is not None:
         support.append(
-            f"On true films of the same patients {calls(lead)} scores {about(truth.truth.value)}: "
-            f"the edits miss the real shift by {in_points(truth.difference.value)}."
+            f"{true_films} {calls(lead)} scores {about(truth.truth.value)}: "
+            f"the edits miss {'that' if results.added else 'the real shift'} by {in_points(truth.difference.value)}."
         )
     entry = next((entry for entry in results.attribution if entry.predictor == lead.key), None)
     path = [term.value.value for term in entry.terms if term.name in PATH] if entry else []
@@ -106,14 +120,15 @@ def _support(results: Results, lead: Predictor) -> list[str]:
     if path and len(known) == len(path) and shift is not None:
         verb = "adds" if sum(known) >= 0 else "removes"
         support.append(
-            f"Editing by itself {verb} {in_points(sum(known))} of false positives; "
+            f"Editing by itself {verb} {in_points(sum(known))} of {wording(results).effect}; "
             f"the shift {'adds' if shift >= 0 else 'removes'} {in_points(shift)}."
         )
     return support
 
 
 def _cautions(results: Results, shown: list[Predictor]) -> list[str]:
-    cautions = []
+    words = wording(results)
+    cautions = [f"The generator is weak: {weakness}." for weakness in results.weaknesses]
     for predictor in shown:
         if predictor.qualified is False:
             reason = f": {predictor.why}" if predictor.why else ""
@@ -128,13 +143,13 @@ def _cautions(results: Results, shown: list[Predictor]) -> list[str]:
         if comparison.predictor in keys and gap.value is not None and abs(gap.value) > NOTABLE and excludes_zero:
             name = results.predictor(comparison.predictor).name
             cautions.append(
-                f"{name}: accuracy on the edits is {in_points(gap.value)} off accuracy after the real shift."
+                f"{name}: {words.measure} on the edits is {in_points(gap.value)} off {words.measure} "
+                f"{f'with a drawn {results.added}' if results.added else 'after the real shift'}."
             )
     for entry in results.attribution:
         path = sum(term.value.value or 0.0 for term in entry.terms if term.name in PATH)
-        if entry.predictor in keys and abs(path) > NOTABLE:
+        if entry.predictor in keys and abs(path) > words.path_limit:
             name = results.predictor(entry.predictor).name
-            cautions.append(
-                f"{name}: editing by itself moves false positives by {in_points(path)}, more than 5 points."
-            )
+            limit = in_points(words.path_limit).replace("\N{NO-BREAK SPACE}", " ")
+            cautions.append(f"{name}: editing by itself moves {words.effect} by {in_points(path)}, more than {limit}.")
     return cautions

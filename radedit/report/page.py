@@ -16,7 +16,8 @@ from radedit.report import figures, numbers
 from radedit.report.gallery import gallery, name_of, typical
 from radedit.report.headline import headline, pair
 from radedit.report.pictures import data_uris
-from radedit.report.results import KEPT, OWN, Attribution, Estimate, Results, load
+from radedit.report.results import KEPT, OUTLINES, OWN, Attribution, Estimate, Results, load
+from radedit.report.wording import wording
 
 PAGE = "report.html"
 CELL_BYTES = 300_000  # of four pictures, which every predictor's card shows again
@@ -39,6 +40,14 @@ QUALITY = {
     "keep_change_mean": "Mean change inside m_keep, grey levels",
     "keep_change_max": "Largest change inside m_keep, grey levels",
 }
+MEASURES = {
+    "dice": "Dice of the edited structure, %",
+    "dice_all": "Dice of all structures, %",
+    "hd95": "Hausdorff distance, 95th percentile, px",
+    "asd": "Average surface distance, px",
+    "area": "Area, % of the true one",
+}
+FRACTIONS = ("dice", "dice_all", "area")
 
 
 def write_report(folder: Path) -> Path:
@@ -70,6 +79,7 @@ def render(results: Results, folder: Path) -> str:
         lead=lead,
         other=other,
         headline=headline(results),
+        words=wording(results),
         setting=SETTINGS.get(results.setting, ""),
         cells=_cell_pictures(results, folder),
         cells_shown=any(predictor.cells for predictor in results.predictors),
@@ -84,6 +94,10 @@ def render(results: Results, folder: Path) -> str:
         attributions=[(entry, results.predictor(entry.predictor), _split(entry)) for entry in results.attribution],
         counts=[(words, results.counts[name]) for name, words in COUNTS.items() if name in results.counts],
         quality=[(QUALITY.get(k, name_of(k)), _amount(v)) for k, v in (results.edit_quality or {}).items()],
+        measures=[(MEASURES.get(k, name_of(k)), k) for k in _measures(results)],
+        figures=[(f, _amount(f.value), _amount(f.rival) if f.rival else "") for f in results.generator],
+        outlined=any(picture.kind.startswith(OUTLINES) for card in cards for picture in card.pictures),
+        credited=any(card.example.attribution or card.example.licence for card in cards),
         undefined=sum(cosine is None for cosine in results.score.cosine),
         config=yaml.safe_dump(results.config, allow_unicode=True, sort_keys=False) if results.config else "",
         hashes=list(_flat(results.hashes)),
@@ -105,6 +119,7 @@ def _environment() -> jinja2.Environment:
         "interval": numbers.interval,
         "amount": numbers.amount,
         "grade": _grade,
+        "measured": _measured,
         "unbroken": lambda text: text.replace("-", "\N{NON-BREAKING HYPHEN}"),
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
@@ -131,7 +146,10 @@ def _plots(results: Results) -> dict[str, Any]:
     sizes = (False, True)
     plots: dict[str, Any] = {
         "attribution": {
-            entry.predictor: [figures.attribution(entry, results.predictor(entry.predictor), narrow=s) for s in sizes]
+            entry.predictor: [
+                figures.attribution(entry, results.predictor(entry.predictor), wording(results), narrow=narrow)
+                for narrow in sizes
+            ]
             for entry in results.attribution
         }
     }
@@ -166,6 +184,20 @@ def _amount(value: Estimate | float | None) -> str:
     known = value.low is not None and value.high is not None
     between = f" ({numbers.amount(value.low)} to {numbers.amount(value.high)})" if known else ""
     return f"{numbers.amount(value.value)}{between}"
+
+
+def _measures(results: Results) -> list[str]:
+    """Names of the scores that the table has, each once, in the order of the page."""
+    found = {name for row in results.table for name in row.scores}
+    return [name for name in MEASURES if name in found] + sorted(found - set(MEASURES))
+
+
+def _measured(estimate: Estimate, name: str) -> str:
+    """A score in its own unit with its interval."""
+    if name not in FRACTIONS:
+        return _amount(estimate)
+    between = numbers.interval(estimate)
+    return f"{numbers.percent(estimate.value)}{f' ({between})' if between else ''}"
 
 
 def _grade(accuracy: float | None) -> str:

@@ -15,8 +15,13 @@ from scipy import ndimage
 
 from radedit.report.results import FILE
 
-# The page's legend names these two; see style.css.
-MASK_COLOURS = {"edit": (230, 159, 0), "keep": (86, 180, 233)}  # Okabe and Ito: told apart by colour-blind readers
+# The page's legend names these; see style.css.
+MASK_COLOURS = {
+    "edit": (230, 159, 0),  # Okabe and Ito: told apart by colour-blind readers
+    "keep": (86, 180, 233),
+    "truth": (80, 150, 255),  # Figures 6 to 9: blue and red
+    "predicted": (255, 70, 70),
+}
 OTHER_COLOURS = ((190, 120, 255), (120, 230, 140), (255, 110, 150))
 SIDES = (512, 384, 256, 192, 160, 128, 96)
 
@@ -26,7 +31,7 @@ def contours(film: ArrayLike, masks: Mapping[str, ArrayLike], *, scale: int = 2)
 
     Args:
         film: Grey levels in [0, 1], shape (H, W).
-        masks: Name → bool, shape (H, W). `edit` is orange, `keep` is blue.
+        masks: Name → bool, shape (H, W); see `MASK_COLOURS`.
         scale: Size of the picture, in units of the film's.
 
     Raises:

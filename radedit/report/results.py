@@ -14,6 +14,8 @@ from radedit.report.decode import decode
 FILE = "results.json"
 OWN = "own test set"
 KEPT = "synthetic (kept)"
+OUTLINES = "outlines:"  # begins the name of a picture with a predictor's masks: outlines:<kind>:<predictor>
+MEASURES = ("accuracy", "dice")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Row:
-    """One predictor's accuracy on one set of films.
+    """One predictor's accuracy, or another measure, on one set of films.
 
     Attributes:
         predictor: Its key.
@@ -74,14 +76,23 @@ class Row:
         n: How many films.
         accuracy: Fraction of right answers.
         paper: The paper's number for this row, in per cent.
+        scores: Of a segmenter: `dice` and further measures, each by its name.
+        missed: On how many films it drew nothing where there is something.
     """
 
     predictor: str
     data: str
     label: str
     n: int
-    accuracy: Estimate
+    accuracy: Estimate = Estimate()
     paper: float | None = None
+    scores: dict[str, Estimate] = field(default_factory=dict)
+    missed: int = 0
+
+    @property
+    def main(self) -> Estimate:
+        """The number that the report turns on, a fraction."""
+        return self.scores.get("dice", self.accuracy)
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,9 @@ class KeepSham:
 
 @dataclass(frozen=True)
 class Attribution:
-    """False-positive rates from the reference film to the edit; `reference` and `terms` add up to `edit`.
+    """From one film to its edit, in false-positive rates or in Dice; `reference` and `terms` add up to `edit`.
+
+    A removal begins at its reference film, an addition at its source.
 
     `split` divides the same difference, edit less reference, by means of the true twin (phantoms only).
     """
@@ -119,7 +132,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Accuracy on the synthetic set beside accuracy on the truly shifted films of the same patients."""
+    """Accuracy, or Dice, on the synthetic set beside that on the truly shifted films of the same patients."""
 
     predictor: str
     n: int
@@ -145,7 +158,8 @@ class Example:
         kept: Whether its edit entered the synthetic set.
         cosine: Editing score.
         images: Kind of picture (`source`, `masks`, an editor's name, `twin`, …) → path in the run folder.
-        predictions: Predictor → kind of picture → probability of the finding.
+        predictions: Predictor → kind of picture → probability of the finding, or Dice.
+        licence, licence_url, attribution, url: Of the film that was edited, where it is somebody's.
     """
 
     record: str
@@ -153,6 +167,21 @@ class Example:
     cosine: float | None = None
     images: dict[str, str] = field(default_factory=dict)
     predictions: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    licence: str = ""
+    licence_url: str = ""
+    attribution: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measurement of the generator, in its own unit, and the same of the one that its training began with."""
+
+    name: str
+    value: Estimate
+    rival: Estimate | None = None
+    unit: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,13 +201,17 @@ class Results:
         setting: Where images and weights come from: `phantom`, `open`, `manifest` or `paper`.
         title: The question.
         section: Of the paper.
+        measure: What predictors are judged by, `accuracy` or `dice`.
         finding, shortcut: What the predictor is to detect, and what went with it in training.
+        added, structure: What was added to the films, and what the predictor is to draw in spite of it.
         created, command, commit, seed, machine, versions, minutes, hashes, config: Provenance.
         counts: sources, edited, skipped, kept, rejected, undefined.
         threshold: Editing scores at or above it are kept.
         interval: How intervals were made, in words.
         predictors, table, attribution, agreement, score, gallery, skipped: See each.
         edit_quality: Measure of the edits → its value, in its own unit.
+        generator: How good the generator is on these films.
+        weaknesses: Why nothing should be concluded from its edits, as clauses.
         notes: Sentences for the reader.
     """
 
@@ -188,8 +221,11 @@ class Results:
     predictors: list[Predictor]
     table: list[Row]
     section: str = ""
+    measure: str = "accuracy"
     finding: str = ""
     shortcut: str = ""
+    added: str = ""
+    structure: str = ""
     created: str = ""
     command: str = ""
     commit: str = ""
@@ -208,6 +244,8 @@ class Results:
     score: Score = Score()
     gallery: list[Example] = field(default_factory=list)
     edit_quality: dict[str, Estimate | float | None] | None = None
+    generator: list[Figure] = field(default_factory=list)
+    weaknesses: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def predictor(self, key: str) -> Predictor:
@@ -246,6 +284,8 @@ def _problems(results: Results) -> Iterator[str]:
     keys = [predictor.key for predictor in results.predictors]
     if not keys:
         yield "predictors is empty; a stress test has at least one."
+    if results.measure not in MEASURES:
+        yield f"measure is {results.measure!r}; expected {' or '.join(MEASURES)}."
     if len(set(keys)) < len(keys):
         yield f"predictors have the keys {', '.join(keys)}; each must be unique."
     used = [(f"table[{i}]", row.predictor) for i, row in enumerate(results.table)]
@@ -255,8 +295,8 @@ def _problems(results: Results) -> Iterator[str]:
         if key not in keys:
             yield f"{where}.predictor is {key!r}; predictors are {', '.join(keys)}."
     for i, row in enumerate(results.table):
-        if row.accuracy.value is not None and not 0 <= row.accuracy.value <= 1:
-            yield f"table[{i}].accuracy is {row.accuracy.value}; expected a fraction 0…1."
+        if row.main.value is not None and not 0 <= row.main.value <= 1:
+            yield f"table[{i}].{results.measure} is {row.main.value}; expected a fraction 0…1."
     if len(results.score.cosine) != len(results.score.kept):
         yield f"score has {len(results.score.cosine)} cosines and {len(results.score.kept)} kept; expected one an edit."
     for i, attribution in enumerate(results.attribution):

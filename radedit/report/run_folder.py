@@ -12,9 +12,10 @@ from radedit.data.images import read_image, read_mask, write_png
 from radedit.data.stress_set import image_path, read_rows
 from radedit.data.transforms import preprocess
 from radedit.harness.evidence import Evidence
+from radedit.harness.generate import CREDITS
 from radedit.harness.statistics import INTERVAL
 from radedit.report.pictures import contours
-from radedit.report.results import FILE
+from radedit.report.results import FILE, OUTLINES
 
 SHOWN = ("source", "edit", "sham", "twin")  # kinds of every gallery record, before those of other editors
 
@@ -41,8 +42,7 @@ def write_results(folder: Path, stress_set: Path, evidence: Evidence, about: Map
         "name": scenario.name,
         "title": scenario.title,
         "section": scenario.section,
-        "finding": scenario.finding,
-        "shortcut": scenario.shortcut,
+        **scenario.words,
         "interval": INTERVAL,
         **{
             key: getattr(evidence, key)
@@ -84,9 +84,27 @@ def _example(folder: Path, stress_set: Path, evidence: Evidence, record: str, ed
         "record": record,
         "kept": edit["kept"],
         "cosine": edit["cosine"],
-        "images": images,
+        "images": images | _answers(folder, stress_set, evidence, rows, record, editor),
         "predictions": predictions,
+        **{name: edit[f"attr_{name}"] for name in CREDITS if f"attr_{name}" in edit},
     }
+
+
+def _answers(
+    folder: Path, stress_set: Path, evidence: Evidence, rows: Mapping[str, Any], record: str, editor: str
+) -> dict[str, str]:
+    """What the predictors drew on a record's films, with the truth, one picture for each film and predictor."""
+    paths = {}
+    for kind, answers in evidence.answers.get(record, {}).items():
+        film = read_image(stress_set / rows[kind]["image"]).pixels[0].numpy()
+        for key, drawn in answers.items():
+            name = f"{OUTLINES}{editor if kind == 'edit' else kind}:{key}"
+            target = Path("pictures") / f"answers-{key}-{kind}" / Path(image_path(kind, record)).name
+            (folder / target).parent.mkdir(exist_ok=True)
+            masks = {"truth": evidence.truths[record].numpy(), "predicted": drawn.numpy()}
+            contours(film, masks).save(folder / target)
+            paths[name] = target.as_posix()
+    return paths
 
 
 def _masks(folder: Path, stress_set: Path, row: Mapping[str, Any], record: str) -> str:

@@ -12,12 +12,13 @@ from radedit.data.atomic import write_atomically
 
 
 def print_table(results: Mapping[str, Any]) -> None:
-    """Accuracy of each predictor on each set."""
+    """The main number of each predictor on each set."""
     names = {predictor["key"]: predictor["name"] for predictor in results["predictors"]}
     width = max(len(name) for name in names.values())
-    print(f"{'Model':{width}}  {'Test data':30}  {'n':>4}  Accuracy, % ({results['interval']})   Paper")
+    measure = "Dice" if results.get("measure") == "dice" else "Accuracy"
+    print(f"{'Model':{width}}  {'Test data':30}  {'n':>4}  {measure}, % ({results['interval']})   Paper")
     for row in results["table"]:
-        found, paper = row["accuracy"], row["paper"]
+        found, paper = main(row), row["paper"]
         interval = "" if found["low"] is None else f"({100 * found['low']:.1f}–{100 * found['high']:.1f})"
         print(
             f"{names[row['predictor']]:{width}}  {row['data']:30}  {row['n']:4d}  "
@@ -26,10 +27,22 @@ def print_table(results: Mapping[str, Any]) -> None:
         )
 
 
+def main(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The estimate that a row of the results turns on."""
+    return row["scores"]["dice"] if row.get("scores") else row["accuracy"]
+
+
 def write_csv(results: Mapping[str, Any], path: Path) -> None:
-    """One line for each predictor and set."""
+    """One line for each predictor and set; for a segmenter, one for each measure, too."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    if results.get("measure") == "dice":
+        writer.writerow(["predictor", "data", "label", "n", "missed", "measure", "value", "low", "high"])
+        for row in results["table"]:
+            about = [row["predictor"], row["data"], row["label"], row["n"], row["missed"]]
+            writer.writerows([*about, name, e["value"], e["low"], e["high"]] for name, e in row["scores"].items())
+        write_atomically(path, text.getvalue().encode())
+        return
     writer.writerow(["predictor", "data", "label", "n", "accuracy", "low", "high", "paper"])
     for row in results["table"]:
         found = row["accuracy"]

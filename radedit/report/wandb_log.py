@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from radedit.report.table import main
+
 
 def log_run(logger: Any, results: Mapping[str, Any], folder: Path, config: Any) -> None:
     """Log a finished run to a Lightning logger; tables and pictures only to W&B."""
@@ -14,7 +16,8 @@ def log_run(logger: Any, results: Mapping[str, Any], folder: Path, config: Any) 
     logger.log_hyperparams(
         {**config, "hashes": results["hashes"], "commit": results["commit"], "versions": results["versions"]}
     )
-    metrics = {f"accuracy/{row['predictor']}/{row['data']}": row["accuracy"]["value"] for row in results["table"]}
+    measure = results.get("measure", "accuracy")
+    metrics = {f"{measure}/{row['predictor']}/{row['data']}": main(row)["value"] for row in results["table"]}
     metrics |= {f"count/{name}": float(value) for name, value in results["counts"].items()}
     for entry in results["attribution"]:
         metrics |= {

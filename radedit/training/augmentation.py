@@ -61,11 +61,15 @@ def appendix_c(size: int) -> v2.Compose:
     ])  # fmt: skip
 
 
-def light() -> v2.Compose:
-    """For phantoms (our choice): little of everything, and blur, which a VAE does to films too."""
+def light(flip: float = 0.5) -> v2.Compose:
+    """For phantoms and small sets (our choice): little of everything, and blur, which a VAE does to films too.
+
+    Args:
+        flip: Probability of a flip; 0 where labels or masks name a side, which flips swap.
+    """
     bilinear = v2.InterpolationMode.BILINEAR
     return v2.Compose([
-        v2.RandomHorizontalFlip(0.5),
+        v2.RandomHorizontalFlip(flip),
         v2.RandomAffine(3, translate=(0.03, 0.03), scale=(0.95, 1.05), interpolation=bilinear),
         v2.ColorJitter(brightness=0.1, contrast=0.1),
         v2.RandomApply([v2.GaussianBlur(5, sigma=(0.3, 1.0))], p=0.5),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radedit.data.splits import subject_split
-from radedit.types import Record
+from radedit.data.fingerprint import content_hash
+from radedit.data.splits import Split, subject_split
+from radedit.types import Record, Sample
 
 FRACTIONS = {"train": 0.7, "validation": 0.1, "test": 0.2}
 RECORDS = [Record(f"r{i}", f"s{i // 2}") for i in range(2000)]
@@ -61,3 +64,45 @@ def test_split_without_subjects_is_refused() -> None:
 
 def test_split_may_have_no_share() -> None:
     assert subject_split(RECORDS, {"train": 1.0, "test": 0.0})["test"] == []
+
+
+class Listed:
+    """A data set of which nobody loads anything but names."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self.records = records
+
+    def load(self, record: Record) -> Sample:
+        return Sample(record, torch.zeros(1, 2, 2))
+
+
+def test_the_splits_of_a_reader_share_no_subject_and_lose_no_record() -> None:
+    parts = {part: Split(Listed(RECORDS), part, FRACTIONS, seed=3).records for part in FRACTIONS}
+    subjects = [{record.subject_id for record in records} for records in parts.values()]
+    assert sum(map(len, subjects)) == len(set.union(*subjects)) == 1000
+    assert sum(map(len, parts.values())) == len(RECORDS)
+
+
+def test_a_subject_is_in_the_same_split_whatever_else_a_reader_has() -> None:
+    """A generator learns from all films, a segmenter from those with masks; neither may see the test's patients."""
+    with_masks = RECORDS[::3]
+    whole = {record.id for record in Split(Listed(RECORDS), "test", FRACTIONS).records}
+    some = {record.id for record in Split(Listed(with_masks), "test", FRACTIONS).records}
+    assert some == whole & {record.id for record in with_masks}
+
+
+def test_a_split_loads_what_its_reader_loads() -> None:
+    split = Split(Listed(RECORDS), "test", FRACTIONS)
+    assert split.load(split.records[0]).record == split.records[0]
+
+
+def test_an_unknown_split_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match="'dev'.*train, validation, test"):
+        Split(Listed(RECORDS), "dev", FRACTIONS)
+
+
+@pytest.mark.parametrize("changed", [{"part": "train"}, {"seed": 1}])
+def test_the_fingerprint_of_a_split_tells_it_from_others(changed: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"part": "test", "seed": 0}
+    one, other = (Split(Listed(RECORDS), fractions=FRACTIONS, **arguments) for arguments in (given, given | changed))
+    assert content_hash(one.fingerprint) != content_hash(other.fingerprint)

@@ -1,0 +1,105 @@
+"""What a report calls things, by the measure that its predictors are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from radedit.report.results import Results
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Words of a page.
+
+    Attributes:
+        measure: As it stands in a sentence.
+        heading: Of the table.
+        start: Where an attribution begins.
+        axis: Of an attribution's figure.
+        attribution: Heading of the attributions.
+        chain: What an attribution does, in sentences.
+        effect: What editing by itself changes.
+        flipped, unflipped, flip: Buttons of the gallery, and what they mean.
+        bars: What the gallery's bars are.
+        truth: What stands in for the real shift.
+        unknown: Why nothing does.
+        path_limit: Change by the path alone, a fraction, above which the reader is cautioned.
+    """
+
+    measure: str
+    heading: str
+    start: str
+    axis: str
+    attribution: str
+    chain: str
+    effect: str
+    flipped: str
+    unflipped: str
+    flip: str
+    bars: str
+    truth: str
+    unknown: str
+    path_limit: float
+
+
+def wording(results: Results) -> Wording:
+    """The words for a run's measure."""
+    return _dice(results) if results.measure == "dice" else _accuracy(results)
+
+
+def _accuracy(results: Results) -> Wording:
+    finding, shortcut = results.finding or "the finding", results.shortcut or "shortcut"
+    return Wording(
+        measure="accuracy",
+        heading="Accuracy",
+        start="reference",
+        axis="called positive though the finding is absent",
+        attribution="What the false positives are made of",
+        chain=(
+            "A predictor may call an edited film positive because of the editing, not because of the shift. So each "
+            "edit has a sham: the same prompt, masks and noise on a reference film, which has neither "
+            f"{finding} nor {shortcut}. The terms lead from the reference’s rate of false positives to the edit’s and "
+            "add up to the difference; they are printed in points, rounded so that they still do."
+        ),
+        effect="false positives",
+        flipped="Flipped",
+        unflipped="Not flipped",
+        flip="Flipped: the predictor’s answer is another one on the edit than on the original.",
+        bars=f"a predictor’s probability of {finding}; beyond the tick at 0.5 it is called present",
+        truth=(
+            "Kept edits beside true films of the same patients on which the shift really happened. A synthetic test "
+            "set is worth its name where the two agree."
+        ),
+        unknown=(
+            "Not known here: true films of the same patients after the shift exist only where the radiographs are "
+            "drawn (setting phantom)."
+        ),
+        path_limit=0.05,
+    )
+
+
+def _dice(results: Results) -> Wording:
+    return Wording(
+        measure="Dice",
+        heading="Dice",
+        start="source",
+        axis=f"Dice of the {results.structure}",
+        attribution="What the change of Dice is made of",
+        chain=(
+            "A segmenter may lose a lung because of the editing, not because of what was added. So each edit has a "
+            "sham: the same film, masks, weight and noise with a prompt that adds nothing. The terms lead from the "
+            "Dice on the source to that on the edit, both against the same mask, and add up to the difference; they "
+            "are printed in points, rounded so that they still do."
+        ),
+        effect="Dice",
+        flipped="Fell",
+        unflipped="Held",
+        flip="Fell: Dice is 5 points lower on the edit than on the original, or more.",
+        bars=f"Dice of the {results.structure}; the tick is at 0.5",
+        truth=(
+            f"Kept edits beside the same films with a {results.added} drawn onto them, of known place and density: no "
+            "real disease, but real texture around a known truth."
+        ),
+        unknown="Not known here: there are no films of the same patients after the shift.",
+        path_limit=0.02,
+    )

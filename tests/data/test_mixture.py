@@ -1,0 +1,62 @@
+"""Several data sets as one, and films moved a little."""
+
+from __future__ import annotations
+
+import torch
+
+from radedit.data.mixture import Mixture, Moved
+from radedit.data.readers.phantom import PhantomReader
+from radedit.phantom.world import World
+from radedit.types import Sample
+
+SIZE = 64
+
+
+def phantoms(namespace: str, n: int = 3) -> PhantomReader:
+    return PhantomReader(World(), namespace, n, SIZE)
+
+
+def test_a_mixture_has_every_record_of_every_set_under_an_id_of_its_own() -> None:
+    mixture = Mixture({"a": phantoms("x"), "b": phantoms("x")})
+    ids = [record.id for record in mixture.records]
+    assert len(set(ids)) == 6
+    assert [id_.partition("/")[0] for id_ in ids] == ["a"] * 3 + ["b"] * 3
+
+
+def test_a_mixture_loads_what_its_sets_load_and_keeps_subject_and_report() -> None:
+    reader = phantoms("x")
+    mixture = Mixture({"a": reader})
+    for mixed, record in zip(mixture.records, reader.records, strict=True):
+        sample = mixture.load(mixed)
+        assert sample.record == mixed and (mixed.subject_id, mixed.report) == (record.subject_id, record.report)
+        assert torch.equal(sample.image, reader.load(record).image)
+
+
+def test_the_first_copy_of_a_film_is_as_it_was_and_the_others_are_near_it() -> None:
+    moved = Moved(phantoms("x"), 3, size=SIZE)
+    first, *others = (moved.load(record) for record in moved.records[:3])
+    assert torch.equal(first.image, phantoms("x").load(phantoms("x").records[0]).image)
+    for other in others:
+        assert not torch.equal(other.image, first.image)
+        assert (other.image - first.image).abs().mean() < 0.15
+        assert other.record.subject_id == first.record.subject_id
+
+
+def centre(sample: Sample, mask: str) -> float:
+    return sample.masks[mask][0].nonzero()[:, 1].float().mean().item()
+
+
+def test_masks_move_with_their_film_and_sides_stay() -> None:
+    moved = Moved(phantoms("x"), 8, size=SIZE)
+    for record in moved.records:
+        sample = moved.load(record)
+        assert centre(sample, "right_lung") < SIZE / 2 < centre(sample, "left_lung")
+        inside = sample.image[sample.masks["lungs"]].mean()
+        assert inside < sample.image[~sample.masks["lungs"]].mean() + 0.2  # air is dark
+
+
+def test_a_copy_is_the_same_whenever_it_is_loaded() -> None:
+    one, two = Moved(phantoms("x"), 3, size=SIZE), Moved(phantoms("x"), 3, size=SIZE)
+    last = one.records[-1]
+    one.load(one.records[0])
+    assert torch.equal(one.load(last).image, two.load(last).image)

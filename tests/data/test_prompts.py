@@ -1,0 +1,40 @@
+"""What films without a report say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from radedit.data.prompts import ListedFindings
+from radedit.types import Record, Sample
+
+SENTENCES = {"pneumothorax": "Pneumothorax.", "effusion": "Effusion."}
+
+
+class One:
+    def __init__(self, **labels: int) -> None:
+        self.records = [Record("a", "s", labels, report="Effusion; Pneumothorax")]
+
+    def load(self, record: Record) -> Sample:
+        return Sample(record, torch.zeros(1, 2, 2))
+
+
+@pytest.mark.parametrize(
+    "labels, said",
+    [
+        ({"effusion": 1, "pneumothorax": 1}, "Pneumothorax. Effusion."),
+        ({"effusion": 1, "no_finding": 0}, "Effusion."),
+        ({"no_finding": 1}, "No findings."),
+        ({"covid": 1}, ""),  # nobody read this film for the findings
+        ({}, ""),
+    ],
+)
+def test_a_film_says_what_was_found_and_nothing_where_nobody_looked(labels: dict[str, int], said: str) -> None:
+    told = ListedFindings(One(**labels), SENTENCES, none="no_finding")
+    assert told.records[0].report == said
+    assert told.load(told.records[0]).record.report == said
+
+
+@pytest.mark.parametrize("labels, said", [({"effusion": 0, "pneumothorax": 0}, "No findings."), ({"effusion": 0}, "")])
+def test_without_a_label_for_none_all_findings_must_have_been_read(labels: dict[str, int], said: str) -> None:
+    assert ListedFindings(One(**labels), SENTENCES).records[0].report == said
