@@ -38,11 +38,15 @@ def seen(module: DiffusionTraining) -> Iterator[Seen]:
     seen.handle.remove()
 
 
+def noise_in(x_t: Tensor, t: Tensor, x_0: Tensor) -> Tensor:
+    """Eq. 2, solved for the noise."""
+    alpha_bar = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), 0)[t].view(-1, 1, 1, 1)
+    return (x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
+
+
 def test_a_network_that_knows_the_noise_has_no_loss(module: DiffusionTraining, batch: dict[str, Any]) -> None:
     def knows(_: Any, inputs: tuple[Tensor, ...], __: Any) -> SimpleNamespace:
-        x_t, t = inputs[0], inputs[1]
-        alpha_bar = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), 0)[t].view(-1, 1, 1, 1)
-        return SimpleNamespace(sample=(x_t - alpha_bar.sqrt() * batch["latent"]) / (1 - alpha_bar).sqrt())
+        return SimpleNamespace(sample=noise_in(inputs[0], inputs[1], batch["latent"]))
 
     handle = module.unet.register_forward_hook(knows)
     losses = [float(module.loss(batch, step, 0, dropout=0.1)) for step in range(3)]
@@ -92,14 +96,16 @@ def embedded(module: DiffusionTraining, monkeypatch: pytest.MonkeyPatch) -> list
 
 
 def draws(module: DiffusionTraining, batch: dict[str, Any], *key: int) -> tuple[Tensor, ...]:
+    """Noise, timesteps and embedded reports of one step."""
     seen = Seen(module)
     module.loss(batch, *key, dropout=0.5)
     seen.handle.remove()
-    return seen.calls[0]
+    x_t, t, c = seen.calls[0]
+    return noise_in(x_t, t, batch["latent"]), t, c
 
 
 def equal(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> list[bool]:
-    return [torch.equal(x, y) for x, y in zip(a, b, strict=True)]
+    return [torch.allclose(x, y, atol=1e-2) for x, y in zip(a, b, strict=True)]
 
 
 def test_draws_do_not_depend_on_global_state_and_leave_it_alone(
