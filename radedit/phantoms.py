@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -21,7 +22,7 @@ def main(config: DictConfig) -> None:
     world: World = instantiate(config.world, _convert_="all")
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
-    nobody_ill = dict.fromkeys(FINDINGS, 0)
+    nobody_ill: dict[str, Any] = dict.fromkeys(FINDINGS, 0)
     patients = [world.case("contact-sheet", i).do(**nobody_ill, hospital="A") for i in range(config.n)]
 
     def films(cases: list[Case]) -> Tensor:
