@@ -147,11 +147,7 @@ def test_second_run_asks_no_network(
     [
         ("predictors.unconfounded_world.appearance.gamma=1.5", True),
         ("dataset.shifted.drain=0", True),
-        ("n_cells=2", True),
-        ("n_own=5", True),
         ("edit.seed=4", False),
-        ("editor.w=14", False),
-        ("scenario.prompt=Clear lungs.", False),
         ("world@dataset.world=ptx_unconfounded", False),
     ],
 )
@@ -209,6 +205,7 @@ def test_mistake_is_named_in_one_line_before_any_long_work(
     assert "\n" not in captured.err.strip() and "Traceback" not in captured.err + captured.out
 
 
+@pytest.mark.slow
 def test_wandb_offline_gets_configuration_metrics_edits_and_hashes(
     out: Path, tiny: list[str], results: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
