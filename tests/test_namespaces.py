@@ -57,11 +57,12 @@ def uses_of_training() -> Iterator[tuple[str, PhantomReader]]:
         composed = config("train", f"+experiment={experiment}")
         target = composed.module["_target_"].removeprefix("radedit.training.")
         for path, node in nodes(OmegaConf.to_container(composed.data, resolve=True)):
-            yield f"{TRAINS.get(target, target)}, {path.rpartition('.')[2]}", instantiate(node, _convert_="all")
+            split = next(part for part in path.split(".") if part in ("train", "val"))  # a mixture has parts below it
+            yield f"{TRAINS.get(target, target)}, {split}", instantiate(node, _convert_="all")
 
 
 def uses_of_stress() -> Iterator[tuple[str, PhantomReader]]:
-    for scenario in options("scenario"):
+    for scenario in options("predictors/phantom"):
         composed = config("stress", f"+scenario={scenario}", "setting=phantom")
         data: StressData = instantiate(composed.dataset, _convert_="all")
         cells = next(iter(data.cells.values()), None)
@@ -109,7 +110,7 @@ def test_some_patients_have_two_or_three_films(patients: dict[str, Counter[str]]
 
 def test_interventions_are_on_the_same_films() -> None:
     """Reference and twin are the sources' own films; the four cells are four interventions on the same."""
-    for scenario in options("scenario"):
+    for scenario in options("predictors/phantom"):
         composed = config("stress", f"+scenario={scenario}", "setting=phantom", "preset=smoke")
         data = instantiate(composed.dataset, _convert_="all")
         for readers in ([data.source, data.reference, data.twin], [*data.cells.values()]):
