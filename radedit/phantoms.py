@@ -30,7 +30,7 @@ def main(config: DictConfig) -> None:
 
     findings = {"healthy": films(patients)}
     for finding in FINDINGS:
-        findings[finding] = films([case.do(**{finding: 1}) for case in patients])
+        findings[finding] = films([case.do(**{finding: 1}, hospital="A") for case in patients])
     findings["pneumothorax and drain"] = films([case.do(pneumothorax=1, drain=1) for case in patients])
     hospitals = {f"hospital {name}": films([case.do(hospital=name) for case in patients]) for name in HOSPITALS}
     for name, rows in {"findings": findings, "hospitals": hospitals}.items():

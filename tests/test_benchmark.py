@@ -38,7 +38,8 @@ def out(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def results(out: Path) -> dict[str, Any]:
-    return json.loads((out / "results.json").read_text())  # type: ignore[no-any-return]
+    found: dict[str, Any] = json.loads((out / "results.json").read_text())
+    return found
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -102,6 +103,7 @@ def test_table_and_pictures_are_there(out: Path, results: dict[str, Any]) -> Non
         assert min(picture.size) > 100
 
 
+@pytest.mark.slow
 def test_same_command_gives_the_same_numbers(out: Path, arguments: list[str]) -> None:
     assert run(benchmark.main, [*arguments, "out=again"]) == 0
     for name in ("films.csv", "validation.csv"):

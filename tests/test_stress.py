@@ -6,7 +6,7 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,16 @@ from tests.commands import run, save_tiny_predictors
 from tests.tiny_bundle import SIZE
 
 SCENARIO = "+scenario=manifestation"
+N = 3
 
 
 @pytest.fixture(scope="module")
 def tiny(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Arguments of the smallest whole run: 32 px, two steps, random weights."""
     return [
-        SCENARIO, "preset=smoke", "logger=csv", f"size={SIZE}", f"generator.folder={tiny_bundle}", "edit.steps=2",
-        "edit.max_lost=1", "edit.threshold=-1", *save_tiny_predictors(tmp_path_factory.mktemp("predictors")),
+        SCENARIO, "preset=smoke", "logger=csv", f"size={SIZE}", f"n={N}", "n_also=1", "n_cells=1", "n_own=4",
+        "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1", f"generator.folder={tiny_bundle}",
+        *save_tiny_predictors(tmp_path_factory.mktemp("predictors")),
     ]  # fmt: skip
 
 
@@ -57,7 +59,8 @@ def stress_set(out: Path) -> Path:
 
 @pytest.fixture
 def results(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "results.json").read_text())  # type: ignore[no-any-return]
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return found
 
 
 @pytest.fixture
@@ -65,8 +68,16 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Filled with the name of every network that is asked something."""
     asked: list[str] = []
     generator, predictor = LatentPredictor.__call__, Network.predict
-    monkeypatch.setattr(LatentPredictor, "__call__", lambda *a, **k: [asked.append("U-Net"), generator(*a, **k)][1])
-    monkeypatch.setattr(Network, "predict", lambda *a, **k: [asked.append("predictor"), predictor(*a, **k)][1])
+
+    def ask(name: str, network: Callable[..., Any]) -> Callable[..., Any]:
+        def asking(*arguments: Any) -> Any:
+            asked.append(name)
+            return network(*arguments)
+
+        return asking
+
+    monkeypatch.setattr(LatentPredictor, "__call__", ask("U-Net", generator))
+    monkeypatch.setattr(Network, "predict", ask("predictor", predictor))
     yield asked
 
 
@@ -78,7 +89,7 @@ def test_run_leaves_report_table_results_and_set(folder: Path, stress_set: Path)
 
 def test_every_source_is_edited_or_listed(results: dict[str, Any], stress_set: Path) -> None:
     counts = results["counts"]
-    assert counts["sources"] == 4 == counts["edited"] + counts["skipped"]
+    assert counts["sources"] == N == counts["edited"] + counts["skipped"]
     assert counts["edited"] == counts["kept"] + counts["rejected"] + counts["undefined"]
     assert counts["edited"] == len({row["attr_record"] for row in read_rows(stress_set)}) > 0
 
@@ -128,20 +139,32 @@ def test_second_run_asks_no_network(
     assert calls == []
     assert {path: path.read_bytes() for path in before} == before
     assert json.loads((folder / "results.json").read_text())["table"] == table
-    assert "Editing 0 of 4 records: about 0 network calls" in capsys.readouterr().out
+    assert f"Editing 0 of {N} records: about 0 network calls" in capsys.readouterr().out
 
 
-def test_another_predictors_own_test_set_is_another_run_on_the_same_set(
-    out: Path, tiny: list[str], stress_set: Path, calls: list[str]
-) -> None:
-    """Its answers are not those of the films that were there before."""
-    changed = "predictors.unconfounded_world.appearance.gamma=1.5"
-    copy = Path("copy")
-    shutil.copytree(out, copy)
-    assert run(stress.main, [*tiny, f"out={copy}", "edit.seed=3", changed]) == 0
-    assert "U-Net" not in calls and "predictor" in calls
-    assert [path.name for path in (copy / "stress_sets").iterdir()] == [stress_set.name]
-    assert len(list((copy / "stress").glob("manifestation-*"))) == 2
+@pytest.mark.parametrize(
+    ("change", "same_set"),
+    [
+        ("predictors.unconfounded_world.appearance.gamma=1.5", True),
+        ("dataset.shifted.drain=0", True),
+        ("edit.seed=4", False),
+        ("world@dataset.world=ptx_unconfounded", False),
+    ],
+)
+def test_what_changes_films_or_edits_has_another_folder(
+    change: str, same_set: bool, out: Path, tiny: list[str], folder: Path, stress_set: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Old answers are never taken for those on other films, and edits are made again only where they differ."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stress, "generate", stop)
+    assert run(stress.main, [*tiny, f"out={out}", "edit.seed=3", change]) == 130
+    printed = dict(re.findall(r"^(stress set|report): +(.*)$", capsys.readouterr().out, re.MULTILINE))
+    assert (Path(printed["stress set"]) == stress_set) is same_set
+    assert Path(printed["report"]).parent != folder
 
 
 # Mistakes. A network that is asked anything would be long work.
@@ -182,6 +205,7 @@ def test_mistake_is_named_in_one_line_before_any_long_work(
     assert "\n" not in captured.err.strip() and "Traceback" not in captured.err + captured.out
 
 
+@pytest.mark.slow
 def test_wandb_offline_gets_configuration_metrics_edits_and_hashes(
     out: Path, tiny: list[str], results: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -208,7 +232,7 @@ def test_wandb_offline_gets_configuration_metrics_edits_and_hashes(
     assert config["edit"]["steps"] == 2 and config["scenario"]["name"] == "manifestation"
     for row in results["table"]:
         assert summary[f"accuracy/{row['predictor']}/{row['data']}"] == pytest.approx(row["accuracy"]["value"])
-    assert summary["count/sources"] == 4
+    assert summary["count/sources"] == N
 
     (media,) = Path("copy").rglob("offline-run-*/files/media")
     (table,) = (media / "table").glob("edits*.table.json")

@@ -87,9 +87,8 @@ def test_oracle_is_right_on_twins_with_another_texture(all_truth: Truth) -> None
     assert share(drain(all_truth.rerendered, all_truth)) >= 0.98
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.05])
-def test_oracle_is_right_on_all_four_of_with_and_without(noise: float, all_truth: Truth) -> None:
-    grain = noise * torch.randn(all_truth.source.shape, generator=torch.Generator().manual_seed(0))
+def test_oracle_is_right_on_all_four_of_with_and_without(all_truth: Truth) -> None:
+    grain = 0.05 * torch.randn(all_truth.source.shape, generator=torch.Generator().manual_seed(0))
     neither = all_truth.neither_vae
     pneumothorax_alone = all_truth.source - all_truth.twin + neither
     for film, air, tube in (

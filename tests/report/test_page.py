@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from radedit.report.figures import addition
 from radedit.report.page import write_report
+from radedit.report.results import load
 from tests.report.conftest import attribution, estimate, made_up, written
 
 Run = dict[str, Any]
@@ -127,31 +129,29 @@ def test_four_cells_come_first(page: Page) -> None:
     assert main.index("Confounded classifier") < main.index('id="table"')
 
 
-@pytest.mark.parametrize("change", [bare, lambda run: run], ids=["bare", "full"])
-def test_page_is_well_formed_whatever_the_run_lacks(change: Callable[[Run], Run], run: Run, write: Write) -> None:
-    assert not rendered(change(run), write).errors
+def test_page_of_a_bare_run_is_well_formed(run: Run, write: Write) -> None:
+    assert not rendered(bare(run), write).errors
 
 
-@pytest.mark.parametrize("part", ["attribution", "agreement", "gallery", "score"])
+@pytest.mark.parametrize("part", ["attribution", "gallery"])
 def test_any_part_may_be_missing(part: str, run: Run, write: Write) -> None:
-    del run[part]
-    if part == "table":
-        run["table"] = []
-    run.setdefault("gallery", [])
+    run[part] = []
     assert not rendered(run, write).errors
 
 
 HOSTILE = [
-    "<script>alert(1)</script>",
-    "\"><img src=x onerror='alert(1)'>",
-    "</style></script><b>",
-    "{{ 7 * 7 }}&lt;é…</svg>]]>",
+    "<script>alert(1)</script></style></script><b>",
+    "\"><img src=x onerror='alert(1)'>{{ 7 * 7 }}&lt;é…</svg>]]>",
 ]
 
 
+@pytest.fixture(scope="module")
+def harmless(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return rendered(hostile("word", made_up()), lambda run: written(run, tmp_path_factory.mktemp("harmless") / "run"))
+
+
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_stays_text(text: str, run: Run, write: Write) -> None:
-    harmless = rendered(hostile("word", made_up()), write)
+def test_hostile_text_stays_text(text: str, run: Run, write: Write, harmless: Page) -> None:
     page = rendered(hostile(text, run), write)
     assert not page.errors
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in harmless.elements]
@@ -159,25 +159,26 @@ def test_hostile_text_stays_text(text: str, run: Run, write: Write) -> None:
     assert " ".join(text.split()) in page.words
 
 
-def check_sums(page: Page, n: int) -> None:
-    """`2.4 + 0.4 − 1.2 + 0.9 + 79.5 = 82.0 %`, as printed, to the last digit."""
-    sums = re.findall(r"([\d.]+(?: [+−] [\d.]+)+) = ([\d.]+) %", page.words)
-    assert len(sums) == n
-    for terms, total in sums:
-        signed = terms.replace("− ", "-").replace("+ ", "").split()
-        assert sum(round(10 * float(term)) for term in signed) == round(10 * float(total))
+def check_sum(text: str) -> None:
+    """`2.4 + 0.4 − 1.2 + 0.9 + 79.5 = 82.0`, as printed, to the last digit."""
+    terms, total = text.split(" = ")
+    signed = terms.replace("− ", "-").replace("+ ", "").split()
+    assert sum(round(10 * float(term)) for term in signed) == round(10 * float(total))
 
 
 def test_printed_terms_add_up(page: Page) -> None:
-    check_sums(page, 2)
+    sums = re.findall(r"([\d.]+(?: [+−] [\d.]+)+ = [\d.]+) %", page.words)
+    assert len(sums) == 2
+    for text in sums:
+        check_sum(text)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(10))
 def test_printed_terms_add_up_whatever_their_digits(seed: int, run: Run, write: Write) -> None:
     rng = random.Random(seed)
     terms = {name: rng.uniform(-0.02, 0.1) for name in ("VAE", "inversion", "artefact", "shift")}
     run["attribution"] = [attribution("bad", rng.uniform(0.05, 0.2), terms)]
-    check_sums(rendered(run, write), 1)
+    check_sum(addition(load(write(run)).attribution[0]))
 
 
 def test_numbers_of_the_table_and_the_paper_are_printed(page: Page) -> None:
