@@ -55,7 +55,9 @@ class DiffusionTraining(L.LightningModule):
         frozen = Bundle.load(bundle)
         frozen.require("vae", "text_encoder", "tokenizer")
         self._frozen = (frozen,)  # in a tuple, so that Lightning does not see its modules as ours
-        self.unet = UNet2DConditionModel.from_pretrained(unet) if isinstance(unet, str) else unet
+        self.unet = (
+            UNet2DConditionModel.from_pretrained(unet, low_cpu_mem_usage=False) if isinstance(unet, str) else unet
+        )
         self.unet.train().requires_grad_(True)
         self.scheduler = scheduler
         self.noising = DDPMScheduler.from_config(scheduler.config)
