@@ -79,6 +79,11 @@ class Split:
         return self._records
 
     @property
+    def excluded(self) -> Mapping[str, int]:
+        """Reason → number of rows that the whole left out, before it was split."""
+        return getattr(self.reader, "excluded", {})
+
+    @property
     def fingerprint(self) -> dict[str, object]:
         """What determines the samples, for content hashes."""
         whole = getattr(self.reader, "fingerprint", None)

@@ -210,13 +210,15 @@ def _missed(measured: Sequence[Measured]) -> list[str]:
 
 
 def _composition(data: StressData, edited: Sequence[str]) -> list[str]:
-    """Which views and sources were edited."""
+    """Which views and sources were edited, and what the data set left out."""
     records = [record for record in data.source.records if record.id in set(edited)]
     notes = []
     for name in ("view", "source"):
         count = Counter(record.attributes[name] for record in records if record.attributes.get(name))
         if count:
             notes.append(f"Edited films by {name}: {', '.join(f'{key} {n}' for key, n in count.most_common())}.")
+    excluded = getattr(data.source, "excluded", {})
+    notes += [f"The data set left out {n} films of all its parts: {reason}." for reason, n in excluded.items()]
     return notes
 
 

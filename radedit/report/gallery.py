@@ -128,9 +128,13 @@ def _caption(results: Results, kind: str) -> str:
 
 
 def _answers(results: Results, example: Example, kind: str) -> list[Answer]:
+    film, _, drawer = kind.removeprefix(OUTLINES).partition(":")  # outlines are one predictor's, and of a film
+    kind = film
     asked = any(kind in says for says in example.predictions.values())
     answers = []
     for predictor in results.predictors if asked else []:
+        if drawer not in ("", predictor.key):
+            continue
         says = example.predictions.get(predictor.key, {})
         p, present = says.get(kind), kind in HAVE_THE_FINDING
         if results.measure == "dice":

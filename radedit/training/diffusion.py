@@ -56,7 +56,9 @@ class DiffusionTraining(L.LightningModule):
         frozen.require("vae", "text_encoder", "tokenizer")
         self.vae_hash = hash_folder(Path(bundle) / "vae")
         self._frozen = (frozen,)  # in a tuple, so that Lightning does not see its modules as ours
-        self.unet = UNet2DConditionModel.from_pretrained(unet) if isinstance(unet, str) else unet
+        self.unet = (
+            UNet2DConditionModel.from_pretrained(unet, low_cpu_mem_usage=False) if isinstance(unet, str) else unet
+        )
         self.unet.train().requires_grad_(True)
         self.scheduler = scheduler
         self.noising = DDPMScheduler.from_config(scheduler.config)

@@ -1,0 +1,62 @@
+"""`make open` as a user has it, on a folder in realcxr's layout: three short trainings, a stress test, a report."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.realcxr_folder import write_realcxr
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_left_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+def run(module: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """Run an entry point in this process."""
+    from radedit import stress, train
+
+    main = {"train": train.main, "stress": stress.main}[module]
+    monkeypatch.setattr(sys, "argv", [f"radedit.{module}", "logger=csv", *arguments])
+    main()
+
+
+@pytest.mark.slow
+def test_from_a_folder_of_radiographs_to_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    films = f"realcxr={write_realcxr(tmp_path / 'realcxr', 40, joined=2)}"
+    short = ["max_steps=2", "data.batch_size=2", "trainer.limit_val_batches=1", "trainer.enable_progress_bar=false"]
+    few = ["data.train.readers.real.copies=2", "data.train.readers.phantom.n=4"]
+    run("train", monkeypatch, "+experiment=open_autoencoder", films, *short, *few)
+    few = [few_.replace("data.", "data.films.") for few_ in few]
+    few += ["data.films.train.readers.consolidated.reader.copies=2", "module.sample_prompts=[]"]
+    run("train", monkeypatch, "+experiment=open_diffusion", films, *short, *few)
+    run("train", monkeypatch, "+experiment=open_lungs_segmenter", films, *short, "trainer.val_check_interval=1")
+    assert (tmp_path / "outputs/open/bundle/text_encoder").is_dir()  # the phantom's, as it was
+
+    run("stress", monkeypatch, "+scenario=population_one_lung", "preset=smoke", films)
+    folder = next((tmp_path / "outputs/stress").glob("population_one_lung-*"))
+    results = json.loads((folder / "results.json").read_text())
+    assert results["setting"] == "open" and results["measure"] == "dice"
+    assert results["counts"]["edited"] + results["counts"]["skipped"] == results["counts"]["sources"]
+    assert results["generator"]
+    assert "How good is this generator?" in (folder / "report.html").read_text()
+
+
+def test_a_folder_that_is_not_realcxr_is_refused_before_any_work(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("id,image\n")
+    for folder in (tmp_path / "nowhere", tmp_path):
+        command = ["make", "-C", str(repository), "open", f"PY={sys.executable}", f"REALCXR={folder}"]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        assert ended.returncode == 2
+        assert f"{folder} is no folder of openly licensed radiographs" in ended.stderr
+        assert "make open REALCXR=" in ended.stderr
