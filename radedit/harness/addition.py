@@ -179,7 +179,7 @@ def gather_addition(
         predictors=[{name: getattr(subject, name) for name in shown} for subject in subjects],
         table=table(measured, scenario, edits.kept, edits.every),
         attribution=attribution(measured, records),
-        agreement=agreement(measured, records),
+        agreement=[{**entry, "edits": "kept" if edits.kept else "all"} for entry in agreement(measured, records)],
         score=edits.score,
         counts=edits.counts,
         skipped=edits.skipped,

@@ -169,8 +169,8 @@ def attribution(measured: Sequence[Measured], records: Sequence[str]) -> list[di
     return result
 
 
-def agreement(measured: Sequence[Measured], records: Sequence[str]) -> list[dict[str, Any]]:
-    """Synthetic against truly shifted accuracy of the same patients, with the paired difference."""
+def agreement(measured: Sequence[Measured], records: Sequence[str], edits: str = "kept") -> list[dict[str, Any]]:
+    """Synthetic against truly shifted accuracy of the same patients, with the paired difference; `edits` says which."""
     result = []
     for one in measured:
         if "twin" not in one.kinds or not records:
@@ -179,6 +179,7 @@ def agreement(measured: Sequence[Measured], records: Sequence[str]) -> list[dict
         result.append(
             {
                 "predictor": one.subject.key,
+                "edits": edits,
                 "n": len(records),
                 "synthetic": accuracy(synthetic).dict(),
                 "truth": accuracy(truth).dict(),
@@ -362,14 +363,14 @@ def gather(
         "Replay, sham and edit of one film share their noise and their inversion.",
     ]
     if not kept:
-        notes.append("No edit was kept, so attribution and agreement are over all edits.")
+        notes.append("No edit was kept, so the attribution is over all edits.")
     return Evidence(
         scenario,
         list(subjects),
         predictors,
         table(measured, scenario, kept, every),
         attribution(measured, kept or every),
-        agreement(measured, kept or every),
+        [*agreement(measured, kept), *agreement(measured, every, "all")],
         edits.score,
         edits.counts,
         edits.skipped,

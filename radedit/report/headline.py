@@ -107,7 +107,7 @@ def _support(results: Results, lead: Predictor) -> list[str]:
     true_films = (
         f"On the same films with a drawn {results.added}" if results.added else "On true films of the same patients"
     )
-    truth = next((entry for entry in results.agreement if entry.predictor == lead.key), None)
+    truth = next((entry for entry in results.agreements() if entry.predictor == lead.key), None)
     if truth and truth.truth.value is not None and truth.difference.value is not None:
         support.append(
             f"{true_films} {calls(lead)} scores {about(truth.truth.value)}: "
@@ -137,7 +137,7 @@ def _cautions(results: Results, shown: list[Predictor]) -> list[str]:
     if few is not None and few < FEW:
         cautions.append(f"Only {few} kept edits: below {FEW} nothing should be concluded.")
     keys = [predictor.key for predictor in shown]
-    for comparison in results.agreement:
+    for comparison in results.agreements():
         gap = comparison.difference
         excludes_zero = gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
         if comparison.predictor in keys and gap.value is not None and abs(gap.value) > NOTABLE and excludes_zero:

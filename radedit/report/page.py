@@ -156,7 +156,7 @@ def _plots(results: Results) -> dict[str, Any]:
     if results.table:
         plots["forest"] = [figures.forest(results, narrow=narrow) for narrow in sizes]
     if results.agreement:
-        plots["agreement"] = [figures.agreement(results.agreement, results, narrow=narrow) for narrow in sizes]
+        plots["agreement"] = [figures.agreement(results.agreements(), results, narrow=narrow) for narrow in sizes]
     if any(cosine is not None for cosine in results.score.cosine):
         plots["score"] = [figures.score_histogram(results.score, results.threshold, narrow=narrow) for narrow in sizes]
     return plots

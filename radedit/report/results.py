@@ -132,13 +132,17 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Accuracy, or Dice, on the synthetic set beside that on the truly shifted films of the same patients."""
+    """Accuracy, or Dice, on the synthetic set beside that on the truly shifted films of the same patients.
+
+    `edits` says whether the kept ones are compared or all of them.
+    """
 
     predictor: str
     n: int
     synthetic: Estimate
     truth: Estimate
     difference: Estimate
+    edits: str = "kept"
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,10 @@ class Results:
     def predictor(self, key: str) -> Predictor:
         """By its key."""
         return next(predictor for predictor in self.predictors if predictor.key == key)
+
+    def agreements(self) -> list[Agreement]:
+        """One for each predictor: over the kept edits, or over all of them where none was kept."""
+        return list({entry.predictor: entry for entry in reversed(self.agreement)}.values())[::-1]
 
     def rows(self, key: str) -> list[Row]:
         """A predictor's rows of the table."""

@@ -160,12 +160,19 @@ def test_agreement_is_paired(gathered: Gather) -> None:
         f"p{i:02d}-0": {kind: {"one": float(i % 2), "two": float((i + (kind == "twin")) % 2)} for kind in KINDS}
         for i in range(N)
     }
-    same, opposite = gathered(answers).agreement
+    same, opposite = (entry for entry in gathered(answers).agreement if entry["edits"] == "kept")
     for entry in (same, opposite):
         assert entry["synthetic"]["value"] == entry["truth"]["value"] == 0.5
         assert entry["synthetic"]["low"] < 0.45 < 0.55 < entry["synthetic"]["high"]
     assert (same["difference"]["low"], same["difference"]["high"]) == (0, 0)
     assert opposite["difference"]["value"] == 0 and opposite["difference"]["high"] > 0.2
+
+
+def test_agreement_is_told_for_kept_edits_and_for_all(gathered: Gather) -> None:
+    answers: Answers = {f"p{i:02d}-0": {kind: {"one": 0.1, "two": 0.1} for kind in KINDS} for i in range(N)}
+    kept = {record: i < N // 2 for i, record in enumerate(answers)}
+    found = gathered(answers, kept).agreement
+    assert [(entry["edits"], entry["n"]) for entry in found] == [("kept", N // 2)] * 2 + [("all", N)] * 2
 
 
 BORDERS = [
