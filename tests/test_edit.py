@@ -198,7 +198,7 @@ def test_another_edit_is_replaced_only_on_request(
 ) -> None:
     assert run(*files) == 0
     assert run(*files, "editor.w=2") == 2
-    assert "differs in editor" in capsys.readouterr().err and note()["editor"]["w"] == 15
+    assert "differs in editor" in capsys.readouterr().err and note()["editor"]["w"] == 5
     assert run(*files, "editor.w=2", "overwrite=true") == 0 and note()["editor"]["w"] == 2
 
 
