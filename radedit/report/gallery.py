@@ -146,7 +146,7 @@ def _answers(results: Results, example: Example, kind: str) -> list[Answer]:
 
 
 def _fell(before: float | None, after: float | None) -> bool:
-    return before is not None and after is not None and before - after >= FELL
+    return before is not None and after is not None and before - after >= FELL - 1e-9
 
 
 def _flipped(results: Results, example: Example, edited: str) -> list[int]:

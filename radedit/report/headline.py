@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from radedit.report.numbers import about, in_points
+from radedit.report.numbers import SPACE, about, in_points
 from radedit.report.results import KEPT, OWN, Estimate, Predictor, Results
 from radedit.report.wording import wording
 
@@ -150,6 +150,6 @@ def _cautions(results: Results, shown: list[Predictor]) -> list[str]:
         path = sum(term.value.value or 0.0 for term in entry.terms if term.name in PATH)
         if entry.predictor in keys and abs(path) > words.path_limit:
             name = results.predictor(entry.predictor).name
-            limit = in_points(words.path_limit).replace("\N{NO-BREAK SPACE}", " ")
+            limit = in_points(words.path_limit).replace(SPACE, " ")
             cautions.append(f"{name}: editing by itself moves {words.effect} by {in_points(path)}, more than {limit}.")
     return cautions
