@@ -9,6 +9,7 @@ from typing import Any
 
 from radedit.report.pictures import data_uris
 from radedit.report.results import OUTLINES, Example, Predictor, Results
+from radedit.report.wording import wording
 
 BYTES = 6_000_000  # what the pictures may take, so that a page stays below 8 MB
 NAMES = {
@@ -18,7 +19,6 @@ NAMES = {
     "diffedit": "DiffEdit",
     "lance": "LANCE",
     "sdedit": "SDEdit",
-    "twin": "True twin",
     "vae": "Autoencoder",
     "replay": "Replay",
     "sham": "Sham",
@@ -113,18 +113,20 @@ def _card(results: Results, example: Example, uris: dict[str, str]) -> Card:
     return Card(example, pictures, edited, _flipped(results, example, edited))
 
 
-def name_of(kind: str) -> str:
-    """What a kind of picture is called."""
+def name_of(kind: str, results: Results | None = None) -> str:
+    """What a kind of picture, or a measure, is called."""
+    if kind == "twin" and results is not None:
+        return wording(results).twin
     return NAMES.get(kind) or kind.replace("_", " ").capitalize()
 
 
 def _caption(results: Results, kind: str) -> str:
     """`name_of`, and for a predictor's outlines also whose they are, if there are several."""
     if not kind.startswith(OUTLINES):
-        return name_of(kind)
+        return name_of(kind, results)
     _, film, key = kind.split(":")
     whose = f", {results.predictor(key).name}" if len(results.predictors) > 1 else ""
-    return f"{name_of(film)}, outlined{whose}"
+    return f"{name_of(film, results)}, outlined{whose}"
 
 
 def _answers(results: Results, example: Example, kind: str) -> list[Answer]:

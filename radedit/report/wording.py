@@ -21,6 +21,8 @@ class Wording:
         effect: What editing by itself changes.
         flipped, unflipped, flip: Buttons of the gallery, and what they mean.
         bars: What the gallery's bars are.
+        twin: Name of the film on which the shift is known to have happened.
+        shifted: Likewise, of the set of such films.
         truth: What stands in for the real shift.
         unknown: Why nothing does.
         path_limit: Change by the path alone, a fraction, above which the reader is cautioned.
@@ -37,6 +39,8 @@ class Wording:
     unflipped: str
     flip: str
     bars: str
+    twin: str
+    shifted: str
     truth: str
     unknown: str
     path_limit: float
@@ -66,6 +70,8 @@ def _accuracy(results: Results) -> Wording:
         unflipped="Not flipped",
         flip="Flipped: the predictor’s answer is another one on the edit than on the original.",
         bars=f"a predictor’s probability of {finding}; beyond the tick at 0.5 it is called present",
+        twin="True twin",
+        shifted="truly shifted",
         truth=(
             "Kept edits beside true films of the same patients on which the shift really happened. A synthetic test "
             "set is worth its name where the two agree."
@@ -96,6 +102,8 @@ def _dice(results: Results) -> Wording:
         unflipped="Held",
         flip="Fell: Dice is 5 points lower on the edit than on the original, or more.",
         bars=f"Dice of the {results.structure}; the tick is at 0.5",
+        twin="Drawn",
+        shifted="drawn",
         truth=(
             f"Kept edits beside the same films with a {results.added} drawn onto them, of known place and density: no "
             "real disease, but real texture around a known truth."
