@@ -6,6 +6,7 @@ Masks are bool tensors of shape (B, K, H, W). Distances are in pixels of these m
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -48,7 +49,9 @@ def _distance(predicted: Tensor, truth: Tensor, measure: Callable[[Tensor, Tenso
     distance = torch.zeros(predicted.shape[:2], dtype=torch.float64)
     distance[missed(predicted, truth)] = math.hypot(*predicted.shape[-2:])
     there = predicted.flatten(-2).any(-1) & truth.flatten(-2).any(-1)
-    for film, structure in there.nonzero().tolist():
-        where = (slice(film, film + 1), slice(structure, structure + 1))
-        distance[film, structure] = measure(predicted[where].float(), truth[where].float()).item()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI's advice to itself
+        for film, structure in there.nonzero().tolist():
+            where = (slice(film, film + 1), slice(structure, structure + 1))
+            distance[film, structure] = measure(predicted[where].float(), truth[where].float()).item()
     return distance

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchmetrics.functional.classification import binary_auroc
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from radedit.data.transforms import preprocess
 from radedit.editing.inversion import invert
 from radedit.editing.noise import record_randn
 from radedit.editing.radedit import edit, replay
+from radedit.harness.generator import reconstruction
 from radedit.harness.statistics import clustered_mean
 from radedit.models.bundle import PARTS, Bundle
 from radedit.phantom.reports import NORMAL, SIDES, phrasebook
@@ -49,10 +49,11 @@ class Examination:
         """Every figure, as JSON has it."""
         bundle.require("vae", "unet", "text_encoder", "tokenizer", "image_encoder")
         samples = _load(self.films, bundle)
+        reconstructed = reconstruction(bundle, torch.stack([sample.image for sample in samples]))
         return {
             "parameters": {part: count(getattr(bundle, part)) for part in PARTS},
             "films": len(samples),
-            "reconstruction": reconstruction(bundle, samples),
+            "reconstruction": {name: float(values.mean()) for name, values in reconstructed.items()},
             "noise": noise_prediction(bundle, samples, self.seed),
             "joint_space": joint_space(bundle, samples),
             "reaction": self.reaction(bundle),
@@ -114,16 +115,6 @@ def sentences(finding: str, held_out: bool) -> list[dict[str, str]]:
         for template in book.findings[finding].templates(held_out)
         if "side" in template.slots
     ]
-
-
-def reconstruction(bundle: Bundle, samples: Sequence[Sample]) -> dict[str, float]:
-    """PSNR (dB) and SSIM of the autoencoder's round trip."""
-    films = torch.stack([sample.image for sample in samples])
-    back = torch.cat([bundle.decode(bundle.encode(x.to(bundle.device))).cpu() for x in films.split(BATCH)])
-    psnr = peak_signal_noise_ratio(back, films, data_range=1.0, dim=(1, 2, 3), reduction="elementwise_mean")
-    ssim = structural_similarity_index_measure(back, films, data_range=1.0)
-    assert isinstance(ssim, Tensor)
-    return {"psnr_db": float(psnr), "ssim": float(ssim)}
 
 
 @torch.no_grad()

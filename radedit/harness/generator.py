@@ -60,7 +60,7 @@ def judge(
         batch: Films at a time.
     """
     films = Films.of(stress_set)
-    ours, theirs = (_reconstruction(which, films.images["source"], batch) for which in (bundle, rival))
+    ours, theirs = (reconstruction(which, films.images["source"], batch) for which in (bundle, rival))
     noise, noise_rival = (_noise_error(which, films, batch) for which in (bundle, rival))
     edit, keep = films.masks["m_edit"], films.masks["m_keep"]
     upper, elsewhere = torch.stack([_upper_half(mask) for mask in edit]), ~(edit | keep)
@@ -146,7 +146,8 @@ class Films:
         return {"name": name, "value": both[0], "rival": both[1], "unit": unit, "meaning": meaning}
 
 
-def _reconstruction(bundle: Bundle, films: Tensor, batch: int) -> dict[str, NDArray[np.float64]]:
+def reconstruction(bundle: Bundle, films: Tensor, batch: int = 16) -> dict[str, NDArray[np.float64]]:
+    """PSNR (dB) and SSIM of the autoencoder's round trip of each film, (n, 1, H, W)."""
     copies = torch.cat([bundle.decode(bundle.encode(x.to(bundle.device))).cpu() for x in films.split(batch)])
     mse = (copies - films).double().pow(2).mean(dim=(1, 2, 3))
     ssim = structural_similarity_index_measure(copies, films, reduction="none", data_range=1.0)
