@@ -104,7 +104,11 @@ def run(config: DictConfig) -> None:
             "hashes": {"generator": bundle.hash, "stress_set": set_hash, "predictors": who},
             "config": {k: v for k, v in determines.items() if k in ("editor", "mask_strategy", "edit", "scenario")},
             "threshold": plan.threshold,
-            **({"generator": judgement.figures, "weaknesses": judgement.weaknesses} if judgement else {}),
+            **(
+                {"generator": judgement.figures, "weaknesses": judgement.weaknesses, "remarks": judgement.remarks}
+                if judgement
+                else {}
+            ),
         }
         results = write_results(folder, stress_set, evidence, about)
         write_csv(results, folder / "table.csv")

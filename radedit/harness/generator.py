@@ -31,11 +31,13 @@ class Judgement:
 
     Attributes:
         figures: Name, value (an estimate), the rival's, unit and meaning of each, in the order of the report.
-        weaknesses: Sentences that say why nothing should be concluded; empty where nothing speaks against it.
+        weaknesses: Clauses that say why nothing should be concluded; empty where nothing speaks against it.
+        remarks: Sentences that no figure tells, such as what the generator has learned from.
     """
 
     figures: list[dict[str, Any]]
     weaknesses: list[str]
+    remarks: list[str]
 
 
 def judge(
@@ -46,6 +48,7 @@ def judge(
     threshold: float,
     *,
     rival: Bundle,
+    remarks: Sequence[str] = (),
     batch: int = 16,
 ) -> Judgement:
     """Measure a generator on the films of a finished stress set.
@@ -57,6 +60,7 @@ def judge(
         stress_set: Folder of the set.
         threshold: Editing scores at or above it were kept.
         rival: Another generator, such as the one that the training began with.
+        remarks: As in `Judgement`.
         batch: Films at a time.
     """
     films = Films.of(stress_set)
@@ -106,7 +110,7 @@ def judge(
             weaknesses.append(
                 f"its edits add {said} grey levels where a drawn {scenario.added} adds {drawn.mean():.1f}"
             )
-    return Judgement(figures, weaknesses)
+    return Judgement(figures, weaknesses, list(remarks))
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def _support(results: Results, lead: Predictor) -> list[str]:
 
 def _cautions(results: Results, shown: list[Predictor]) -> list[str]:
     words = wording(results)
-    cautions = [f"The generator is weak: {weakness}." for weakness in results.weaknesses]
+    cautions = [*(f"The generator is weak: {weakness}." for weakness in results.weaknesses), *results.remarks]
     for predictor in shown:
         if predictor.qualified is False:
             reason = f": {predictor.why}" if predictor.why else ""

@@ -216,6 +216,7 @@ class Results:
         edit_quality: Measure of the edits → its value, in its own unit.
         generator: How good the generator is on these films.
         weaknesses: Why nothing should be concluded from its edits, as clauses.
+        remarks: What else a reader must know of the generator, as sentences.
         notes: Sentences for the reader.
     """
 
@@ -250,6 +251,7 @@ class Results:
     edit_quality: dict[str, Estimate | float | None] | None = None
     generator: list[Figure] = field(default_factory=list)
     weaknesses: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def predictor(self, key: str) -> Predictor:

@@ -83,3 +83,7 @@ def test_a_card_knows_whose_dice_fell_by_five_points(after: float, fell: list[in
     outlined = card.picture("outlines:radedit:lungs")
     assert outlined is not None and outlined.name == "RadEdit, outlined"
     assert [answer.probability for answer in outlined.answers] == [after]
+
+
+def test_what_no_figure_tells_of_the_generator_is_a_caution() -> None:
+    assert "It imitates a drawing." in headline(replace(RESULTS, remarks=["It imitates a drawing."])).cautions
