@@ -116,8 +116,8 @@ def attribution(measured: Sequence[Measured], records: Sequence[str]) -> list[di
     return result
 
 
-def agreement(measured: Sequence[Measured], records: Sequence[str]) -> list[dict[str, Any]]:
-    """Dice on edits and on the same films with the abnormality drawn onto them, with the paired difference."""
+def agreement(measured: Sequence[Measured], records: Sequence[str], edits: str) -> list[dict[str, Any]]:
+    """Dice on edits and on the same films with the abnormality drawn onto them; arguments as for `evidence`'s."""
     result = []
     for one in measured:
         if "twin" not in one.kinds:
@@ -125,7 +125,7 @@ def agreement(measured: Sequence[Measured], records: Sequence[str]) -> list[dict
         synthetic, truth = one.kinds["edit"].only(records), one.kinds["twin"].only(records)
         difference = clustered_mean(synthetic.values["dice"] - truth.values["dice"], synthetic.subjects)
         ends = {"synthetic": mean(synthetic).dict(), "truth": mean(truth).dict(), "difference": difference.dict()}
-        result.append({"predictor": one.subject.key, "n": len(records), **ends})
+        result.append({"predictor": one.subject.key, "edits": edits, "n": len(records), **ends})
     return result
 
 
@@ -179,7 +179,7 @@ def gather_addition(
         predictors=[{name: getattr(subject, name) for name in shown} for subject in subjects],
         table=table(measured, scenario, edits.kept, edits.every),
         attribution=attribution(measured, records),
-        agreement=[{**entry, "edits": "kept" if edits.kept else "all"} for entry in agreement(measured, records)],
+        agreement=agreement(measured, records, "kept" if edits.kept else "all"),
         score=edits.score,
         counts=edits.counts,
         skipped=edits.skipped,
