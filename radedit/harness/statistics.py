@@ -1,21 +1,25 @@
-"""Means with intervals that know who belongs to whom: patients are resampled, not films."""
+"""Means with intervals that know who belongs to whom: patients and predictor seeds are resampled, not films."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
 RESAMPLES = 2000
 LEVEL = 0.95
 INTERVAL = f"{LEVEL:.0%} interval, bootstrap over patients, {RESAMPLES} resamples"
+CROSSED_INTERVAL = f"{LEVEL:.0%} interval, bootstrap over patients and predictor seeds, crossed, {RESAMPLES} resamples"
+PATIENTS, SEEDS, OTHER_SEEDS = range(3)  # streams of draws, independent of each other
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its interval; the bounds are None where fewer than two patients leave nothing to resample."""
+    """A number with its interval; the bounds are None where fewer than two patients leave nothing to resample."""
 
     value: float
     low: float | None
@@ -45,18 +49,124 @@ def clustered_mean(values: ArrayLike, subjects: Sequence[str], *, seed: int = 0)
         raise ValueError(
             f"Can't average {len(x)} values of {len(subjects)} subjects, {int(np.isnan(x).sum())} of them NaN."
         )
-    _, cluster = np.unique(np.asarray(subjects, dtype=object).astype(str), return_inverse=True)
-    sums, counts = np.bincount(cluster, weights=x), np.bincount(cluster).astype(np.float64)
-    n_clusters = len(sums)
-    if n_clusters < 2:
-        return Estimate(float(x.mean()), None, None, len(x))
-    weights = _weights(n_clusters, seed)
-    means = (weights @ sums) / (weights @ counts)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(x.mean()), float(low), float(high), len(x))
+    return crossed_mean(x[None], subjects, seed=seed)
 
 
-def _weights(n: int, seed: int) -> NDArray[np.float64]:
-    """How often each of n patients is drawn, for every resample."""
-    rng = np.random.default_rng([seed, n])
+def crossed_mean(values: ArrayLike, subjects: Sequence[str], *, seed: int = 0) -> Estimate:
+    """Mean over predictor seeds and films, with a percentile bootstrap interval over patients and seeds, crossed.
+
+    Every resample draws patients and, apart from them, seeds; a value counts as often as its patient was drawn, times
+    as often as its seed was (Owen, 2007, "The pigeonhole bootstrap"). One seed leaves patients only.
+
+    Args:
+        values: One for each seed and film, shape (S, N); NaN is refused.
+        subjects: Whose film each column is, N of them.
+        seed: Of the resampling.
+
+    Returns:
+        The mean, with n = N.
+
+    Raises:
+        ValueError: If the shape is not (S, N) with at least one of each, or a value is NaN.
+
+    Note:
+        A bootstrap sees (S − 1)/S of the seeds' variance, four fifths with five. It doesn't know of seeds that were
+        not trained: with one, nothing is said about another training of the same predictor.
+    """
+    x = _by_seed(values, subjects)
+    _, patient = patients(subjects)
+    low, high = percentiles(_resampled_means(x, patient, seed, SEEDS)) if patient.max() else (None, None)
+    return Estimate(float(x.mean()), low, high, x.shape[1])
+
+
+def crossed_difference(a: ArrayLike, b: ArrayLike, subjects: Sequence[str], *, seed: int = 0) -> Estimate:
+    """mean(a) − mean(b) of two predictors on the same films, each trained from several seeds.
+
+    A resample has the same patients on both sides, so what is hard about a film cancels; seeds of `a` and of `b` are
+    drawn independently, as nothing pairs them.
+
+    Args:
+        a: One value for each seed and film, shape (S_a, N).
+        b: Likewise, shape (S_b, N), of the same films in the same order.
+        subjects: Whose film each column is, N of them.
+        seed: Of the resampling.
+
+    Returns:
+        The difference, with n = N.
+
+    Raises:
+        ValueError: As `crossed_mean`, for either.
+    """
+    x, y = _by_seed(a, subjects), _by_seed(b, subjects)
+    _, patient = patients(subjects)
+    low = high = None
+    if patient.max():
+        of_a, of_b = (
+            _resampled_means(values, patient, seed, stream) for values, stream in ((x, SEEDS), (y, OTHER_SEEDS))
+        )
+        low, high = percentiles(of_a - of_b)
+    return Estimate(float(x.mean() - y.mean()), low, high, x.shape[1])
+
+
+def sample_size(sd: float, half_width: float) -> int:
+    """Records, each of another patient, needed for a mean whose 95 % interval is ± `half_width`.
+
+    n = (z · sd / half_width)², rounded up, z = 1.96: the interval of a mean in a large sample. Two at least, as one
+    patient has no interval.
+
+    Args:
+        sd: Standard deviation of one patient's value, e.g. of (false positive on edit) − (on reference), in the unit of
+            `half_width`. A pilot gives it; for a share it is 0.5 at most, for a paired difference of shares 1.
+        half_width: Of the interval, above 0.
+
+    Raises:
+        ValueError: If `sd` is negative or not finite, or `half_width` is not above 0.
+    """
+    if not (math.isfinite(sd) and sd >= 0 and math.isfinite(half_width) and half_width > 0):
+        raise ValueError(
+            f"Can't plan for a standard deviation of {sd} and an interval of ± {half_width}; expected sd ≥ 0 and a "
+            "half width above 0, both in the same unit, e.g. 0.5 and 0.05 for ± 5 points of a rate."
+        )
+    z = float(norm.ppf((1 + LEVEL) / 2))
+    return max(2, math.ceil((z * sd / half_width) ** 2))
+
+
+def patients(subjects: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The patients, sorted, and the position among them of every film's."""
+    names, position = np.unique(np.asarray(subjects, dtype=object).astype(str), return_inverse=True)
+    return names.tolist(), position.astype(np.int64)
+
+
+def draws(n: int, seed: int, stream: int = PATIENTS) -> NDArray[np.float64]:
+    """How often each of n patients, or of n seeds, is drawn in every resample, shape (RESAMPLES, n)."""
+    rng = np.random.default_rng([seed, n, stream])
     return rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+
+
+def percentiles(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """Bounds that leave out (1 − LEVEL)/2 of the resamples at either end."""
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _resampled_means(x: NDArray[np.float64], patient: NDArray[np.int64], seed: int, stream: int) -> NDArray[np.float64]:
+    """Mean of every resample, shape (RESAMPLES,), of values (S, N)."""
+    sums, counts = np.stack([np.bincount(patient, weights=row) for row in x]), np.bincount(patient)
+    of_patients, of_seeds = draws(len(counts), seed), draws(len(x), seed, stream)
+    total = ((of_seeds @ sums) * of_patients).sum(axis=1)
+    return np.asarray(total / (of_seeds.sum(axis=1) * (of_patients @ counts)))
+
+
+def _by_seed(values: ArrayLike, subjects: Sequence[str]) -> NDArray[np.float64]:
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 2 or x.size == 0 or x.shape[1] != len(subjects):
+        raise ValueError(
+            f"Can't average values of shape {x.shape} over {len(subjects)} subjects; expected (seeds, films), at least "
+            "one of each, and one subject a film. One seed alone is values[None]."
+        )
+    if np.isnan(x).any():
+        raise ValueError(
+            f"Can't average values of shape {x.shape}, {int(np.isnan(x).sum())} of them NaN; leave out the films that "
+            "lack a value, for all seeds alike."
+        )
+    return x

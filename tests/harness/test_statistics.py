@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from radedit.harness.statistics import clustered_mean
+from radedit.harness.statistics import Estimate, clustered_mean, crossed_difference, crossed_mean, sample_size
 
 RNG = np.random.default_rng(0)
 
@@ -83,3 +83,104 @@ def test_difference_is_paired() -> None:
 def test_what_has_no_mean_is_refused(values: list[float], who: list[str]) -> None:
     with pytest.raises(ValueError, match=f"{len(values)} values of {len(who)} subjects"):
         clustered_mean(values, who)
+
+
+def seeds_differ(seeds: int, films: int, spread: float) -> np.ndarray:
+    """Values of a film that all seeds share, plus each seed's own shift."""
+    return RNG.normal(size=films) + RNG.normal(0, spread, size=(seeds, 1))
+
+
+def width(found: Estimate) -> float:
+    assert found.low is not None and found.high is not None
+    return found.high - found.low
+
+
+def test_one_seed_leaves_patients_only() -> None:
+    x = RNG.normal(size=40)
+    assert crossed_mean(x[None], names(40)) == clustered_mean(x, names(40))
+
+
+def test_seeds_that_agree_add_nothing() -> None:
+    x = RNG.normal(size=40)
+    once, five = crossed_mean(x[None], names(40)), crossed_mean(np.tile(x, (5, 1)), names(40))
+    assert (five.low, five.high, five.n) == pytest.approx((once.low, once.high, 40))
+
+
+def test_seeds_that_differ_widen_the_interval_as_theory_says() -> None:
+    """Var = var(patients)/C + var(seeds)/S, as effects that add up have it."""
+    x = seeds_differ(12, 150, spread=0.3)
+    deviation = np.sqrt(x.mean(0).var() / 150 + x.mean(1).var() / 12)
+    assert width(crossed_mean(x, names(150))) == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+    assert width(crossed_mean(x, names(150))) > 1.3 * width(clustered_mean(x.mean(0), names(150)))
+
+
+def test_order_of_seeds_is_of_no_consequence_to_the_mean() -> None:
+    x = seeds_differ(5, 30, spread=1.0)
+    assert crossed_mean(x[::-1], names(30)).value == pytest.approx(crossed_mean(x, names(30)).value)
+
+
+def test_films_of_a_patient_stay_together_in_every_seed() -> None:
+    x = seeds_differ(4, 30, spread=0.1)
+    once = crossed_mean(x, names(30))
+    five_times = crossed_mean(np.repeat(x, 5, axis=1), np.repeat(names(30), 5).tolist())
+    assert (five_times.low, five_times.high) == pytest.approx((once.low, once.high))
+
+
+def test_one_patient_has_no_interval_however_many_seeds() -> None:
+    found = crossed_mean(np.ones((5, 3)), ["a"] * 3)
+    assert (found.low, found.high, found.n) == (None, None, 3)
+    assert crossed_difference(np.ones((5, 3)), np.ones((5, 3)), ["a"] * 3).low is None
+
+
+def test_difference_of_two_predictors_shares_the_patients() -> None:
+    """Films differ far more than the predictors do."""
+    hard = RNG.normal(0, 10, 50)
+    a, b = hard + RNG.normal(1, 0.1, (5, 50)), hard + RNG.normal(0, 0.1, (3, 50))
+    found = crossed_difference(a, b, names(50))
+    assert found.value == pytest.approx(a.mean() - b.mean())
+    assert width(found) < 0.05 * width(crossed_mean(a, names(50)))
+
+
+def test_difference_of_two_predictors_does_not_pair_their_seeds() -> None:
+    """Seed 3 of one predictor has nothing to do with seed 3 of another, so equal numbers do not cancel."""
+    x = seeds_differ(6, 50, spread=1.0)
+    seeds_alone = width(crossed_mean(np.tile(x.mean(1, keepdims=True), 50), names(50)))
+    found = crossed_difference(x, x, names(50))
+    assert found.value == 0
+    assert width(found) == pytest.approx(np.sqrt(2) * seeds_alone, rel=0.1)
+
+
+def test_difference_turned_round_changes_its_sign() -> None:
+    a, b = seeds_differ(5, 60, spread=0.3), seeds_differ(5, 60, spread=0.3)
+    there, back = crossed_difference(a, b, names(60)), crossed_difference(b, a, names(60))
+    assert back.value == pytest.approx(-there.value)
+    assert there.low is not None and back.high == pytest.approx(-there.low, abs=0.1 * width(there))
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [(np.ones(4), r"shape \(4,\)"), (np.ones((2, 3)), r"shape \(2, 3\)"), (np.ones((0, 4)), r"shape \(0, 4\)")],
+    ids=["no seeds", "too few films", "empty"],
+)
+def test_values_that_are_not_seeds_by_films_are_refused(values: np.ndarray, what: str) -> None:
+    with pytest.raises(ValueError, match=f"{what} over 4 subjects"):
+        crossed_mean(values, names(4))
+    with pytest.raises(ValueError, match=f"{what} over 4 subjects"):
+        crossed_difference(np.ones((1, 4)), values, names(4))
+
+
+def test_planned_number_gives_the_planned_interval() -> None:
+    n = sample_size(sd=0.5, half_width=0.05)
+    assert n == 385  # the textbook's number for a share of one half, ± 5 points
+    x = np.random.default_rng(1).permutation(np.arange(n) % 2)
+    assert width(clustered_mean(x, names(n))) == pytest.approx(2 * 0.05, rel=0.08)
+
+
+def test_half_the_width_takes_four_times_the_records() -> None:
+    assert sample_size(0.4, 0.05) == pytest.approx(4 * sample_size(0.4, 0.1), abs=4)
+
+
+@pytest.mark.parametrize(("sd", "half_width"), [(-0.1, 0.05), (0.5, 0.0), (float("nan"), 0.05), (0.5, float("inf"))])
+def test_plan_that_can_not_be_made_is_refused(sd: float, half_width: float) -> None:
+    with pytest.raises(ValueError, match="Can't plan"):
+        sample_size(sd, half_width)
