@@ -199,6 +199,19 @@ def _explain_key(message: str, config_name: str, overrides: Sequence[str]) -> st
     return f"There is no {key!r} in conf/{config_name}.yaml.{_near(wrong, keys, f'{parent}.' if parent else '')}"
 
 
+def composed(config_name: str, overrides: Sequence[str]) -> DictConfig:
+    """Another command's configuration, from within a running one."""
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra.compose(config_name, overrides=list(overrides))
+    finally:
+        GlobalHydra.instance().clear()
+        if running is not None:
+            GlobalHydra.instance().initialize(running)
+
+
 def _compose(config_name: str, overrides: Sequence[str]) -> DictConfig:
     """The config with the choices of groups that were made, else without any."""
     GlobalHydra.instance().clear()

@@ -14,18 +14,21 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from radedit import trained
 from radedit.configuration import CONF, close_logger, entry_point
 from radedit.data.cache import fingerprint
 from radedit.data.fingerprint import content_hash
-from radedit.harness.addition import gather_addition
-from radedit.harness.cost import Cost, expected_cost
+from radedit.harness import addition, removal
+from radedit.harness.answers import FILE, write_films
+from radedit.harness.cost import expected_cost
 from radedit.harness.edit_files import prepare_folder
 from radedit.harness.editors import Editor
 from radedit.harness.evaluate import Subject
-from radedit.harness.evidence import Evidence, gather
+from radedit.harness.evidence import Evidence
 from radedit.harness.generate import EditPlan, generate
 from radedit.harness.provenance import git_commit, machine, versions
-from radedit.harness.scenario import Addition, Scenario, StressData
+from radedit.harness.scenario import Addition, Removal, StressData
+from radedit.harness.verdict import Rules
 from radedit.models.bundle import Bundle
 from radedit.report.page import write_report
 from radedit.report.results import load
@@ -33,21 +36,26 @@ from radedit.report.run_folder import write_results
 from radedit.report.strip import write_strip
 from radedit.report.table import print_table, write_csv
 from radedit.report.wandb_log import log_run
+from radedit.sweep import finish, jobs, note_job
 
 logger = logging.getLogger(__name__)
+
+GATHER = {Removal: removal.gather, Addition: addition.gather}
+STEPS = ("generate", "evaluate")
 
 
 @entry_point("stress")
 def run(config: DictConfig) -> None:
-    """Edit → score → keep → predict → report."""
+    """Edit → score → keep → predict → report: one job of the scenario's sweep."""
     if config.threads:
         torch.set_num_threads(config.threads)
+    if unknown := set(config.run) - set(STEPS):
+        raise ValueError(f"run has {', '.join(sorted(unknown))}; allowed are {', '.join(STEPS)}.")
     out = Path(config.out)
     prepare_folder(out)
-    scenario: Scenario | Addition = instantiate(config.scenario, _convert_="all")
+    scenario: Removal | Addition = instantiate(config.scenario, _convert_="all")
+    rules: Rules = instantiate(config.rules)
     data: StressData = instantiate(config.dataset, _convert_="all")
-    built = instantiate(config.predictors, _convert_="all")
-    subjects = [subject for subject in built.values() if isinstance(subject, Subject)]
     bundle: Bundle = instantiate(config.generator, _convert_="all")
     plan = EditPlan(
         editor=Editor.of(instantiate(config.editor)),
@@ -57,7 +65,7 @@ def run(config: DictConfig) -> None:
         **config.edit,
     )
     determines = {
-        "scenario": OmegaConf.to_container(config.scenario, resolve=True),
+        "scenario": scenario.determines,
         "data": data.fingerprint,
         "generator": bundle.hash,
         "editor": OmegaConf.to_container(config.editor, resolve=True),
@@ -68,26 +76,29 @@ def run(config: DictConfig) -> None:
     }
     set_hash = content_hash(determines)
     stress_set = out / "stress_sets" / f"{scenario.name}-{set_hash[:12]}"
+    print(f"{scenario.title}\n{expected_cost(bundle, plan, data, stress_set)}\nstress set: {stress_set}", flush=True)
+
+    subjects = _subjects(config, out) if "evaluate" in config.run else []
     who = {subject.key: subject.hash for subject in subjects}
-    tested = {f"own-{subject.key}": subject.own_test for subject in subjects} | dict(data.cells)
+    tested = {f"ordinary-{subject.key}": subject.own_test for subject in subjects} | dict(data.cells)
     tested |= {"shifted": data.shifted} if data.shifted is not None else {}
     films = {name: fingerprint(reader) for name, reader in tested.items()}
     run_hash = content_hash([set_hash, who, films, config.n_gallery])
     folder = out / "stress" / f"{scenario.name}-{run_hash[:12]}"
-    cost: Cost = expected_cost(bundle, plan, data, stress_set)
-    print(f"{scenario.title}\n{cost}\nstress set: {stress_set}\nreport:     {folder / 'report.html'}\n", flush=True)
 
+    clock = time.monotonic()
+    if "generate" in config.run:
+        generate(scenario, data, bundle, plan, stress_set, determines)
+    generated = time.monotonic()
+    if "evaluate" not in config.run:
+        return
+    print(f"report:     {folder / 'report.html'}\n", flush=True)
     run_logger = instantiate(config.logger)
     try:
-        clock = time.monotonic()
-        generate(scenario, data, bundle, plan, stress_set, determines)
-        generated = time.monotonic()
-        how = {"size": bundle.size, "answers": folder / "answers", "n_gallery": config.n_gallery}
-        evidence: Evidence = (
-            gather_addition(subjects, scenario, data, stress_set, **how)
-            if isinstance(scenario, Addition)
-            else gather(subjects, scenario, data, stress_set, **how)
-        )
+        evidence: Evidence = GATHER[type(scenario)](
+            subjects, scenario, data, stress_set, size=bundle.size, answers=folder / "answers",
+            n_gallery=config.n_gallery, rules=rules,
+        )  # type: ignore[arg-type, operator]  # fmt: skip
         judgement = (
             instantiate(config.judge)(bundle, scenario, data, stress_set, plan.threshold) if config.judge else None
         )
@@ -98,11 +109,16 @@ def run(config: DictConfig) -> None:
             "command": f"python -m radedit.stress {' '.join(sys.argv[1:])}",
             "commit": git_commit() or "",
             "seed": config.edit.seed,
+            "predictor_seed": config.predictor.seed,
             "machine": machine(),
             "versions": versions(),
             "minutes": {"generate": (generated - clock) / 60, "evaluate": (evaluated - generated) / 60},
-            "hashes": {"generator": bundle.hash, "stress_set": set_hash, "predictors": who},
-            "config": {k: v for k, v in determines.items() if k in ("editor", "mask_strategy", "edit", "scenario")},
+            "hashes": {"generator": bundle.hash, "stress_set": set_hash, "predictors": who, "run": run_hash},
+            "config": {
+                **{k: determines[k] for k in ("editor", "mask_strategy", "edit")},
+                "scenario": OmegaConf.to_container(config.scenario, resolve=True),
+                "rules": OmegaConf.to_container(config.rules, resolve=True),
+            },
             "threshold": plan.threshold,
             **(
                 {"generator": judgement.figures, "weaknesses": judgement.weaknesses, "remarks": judgement.remarks}
@@ -111,18 +127,35 @@ def run(config: DictConfig) -> None:
             ),
         }
         results = write_results(folder, stress_set, evidence, about)
+        write_films(folder / FILE, evidence.measured, evidence.kept)
         write_csv(results, folder / "table.csv")
         report = write_report(folder)
         write_strip(load(folder), folder)
         log_run(run_logger, results, folder, OmegaConf.to_container(config, resolve=True))
+        note_job(folder)
         print_table(results)
         print(f"\n{json.dumps(results['counts'])}\nreport: {report.resolve()}")
     finally:
         close_logger([run_logger])
 
 
+def _subjects(config: DictConfig, out: Path) -> list[Subject]:
+    """The predictors; those whose folder is not given are found, or trained."""
+    absent = trained.missing(config.predictors)
+    given = config.predictors.copy()
+    for key in absent:
+        given[key].folder = str(trained.WEIGHTS)  # for the moment, so that the others' mistakes are seen first
+    for node in (node for key, node in given.items() if key not in absent and "folder" in node):
+        instantiate(node, _convert_="all")
+    folders = trained.obtain(absent, config.predictor.seed, out, list(config.training), config.train_jobs)
+    for key, folder in folders.items():
+        given[key].folder = str(folder)
+    built = instantiate(given, _convert_="all")
+    return [subject for subject in built.values() if isinstance(subject, Subject)]
+
+
 def main() -> None:
-    """Say what can be tested where no scenario was given, before Hydra composes."""
+    """Say what can be tested where no scenario was given, before Hydra composes; end a sweep with its own report."""
     arguments = sys.argv[1:]
     asks_for_help = any(
         argument in ("--help", "-h", "--cfg", "-c", "--hydra-help", "--info", "-i") for argument in arguments
@@ -130,7 +163,9 @@ def main() -> None:
     if not asks_for_help and not any(argument.startswith("+scenario=") for argument in arguments):
         scenarios = ", ".join(sorted(path.stem for path in (CONF / "scenario").glob("*.yaml")))
         raise SystemExit(f"error: No scenario was given. Say +scenario=… with one of: {scenarios}.")
-    run()
+    with jobs() as folders:
+        run()
+    finish(folders)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import close_logger, entry_point, name_missing_choice
 from radedit.models.bundle import adopt
+from radedit.trained import note_recipe, recipe
 from radedit.training.checkpoint import ResumePoint
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ def main(config: DictConfig) -> None:
     torch.manual_seed(config.seed)  # the first weights; whatever is drawn later has a generator of its own
     if config.adopt.folder:
         adopt(Path(config.adopt.folder), Path(config.bundle), config.adopt.parts)
+    named = recipe(config)
     data, module = instantiate(config.data, _convert_="all"), instantiate(config.module, _convert_="all")
     if hasattr(module, "prepare"):
         module.prepare(data)
@@ -50,6 +52,7 @@ def main(config: DictConfig) -> None:
             )
         if trainer.is_global_zero:
             module.export(data, Path(config.bundle))
+            note_recipe(Path(config.bundle), named)
     finally:
         close_logger(trainer.loggers)
 

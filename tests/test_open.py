@@ -43,8 +43,17 @@ def test_from_a_folder_of_radiographs_to_a_report(tmp_path: Path, monkeypatch: p
     run("train", monkeypatch, "+experiment=open_lungs_segmenter", films, *short, "trainer.val_check_interval=1")
     assert (tmp_path / "outputs/open/bundle/text_encoder").is_dir()  # the phantom's, as it was
 
-    run("stress", monkeypatch, "+scenario=population_one_lung", "preset=smoke", films)
-    folder = next((tmp_path / "outputs/stress").glob("population_one_lung-*"))
+    run(
+        "stress",
+        monkeypatch,
+        "+scenario=population",
+        "setting=open",
+        "preset=smoke",
+        'seeds="0"',
+        "additions=consolidation_left",
+        films,
+    )
+    folder = next((tmp_path / "outputs/stress").glob("population-*"))
     results = json.loads((folder / "results.json").read_text())
     assert results["setting"] == "open" and results["measure"] == "dice"
     assert results["counts"]["edited"] + results["counts"]["skipped"] == results["counts"]["sources"]

@@ -251,6 +251,6 @@ def test_smoke_runs_with_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> 
     assert len(results.predictors) == 4 and results.counts["edited"] >= 3
     weights = Path(radedit.__file__).parent / "weights"
     assert results.hashes["generator"] == hash_folder(weights / "phantom")
-    accuracies = [results.row(predictor.key, "own test set") for predictor in results.predictors]
+    accuracies = [results.row(predictor.key, "ordinary test set") for predictor in results.predictors]
     assert all(row is not None and row.accuracy.value is not None and row.accuracy.value >= 0.5 for row in accuracies)
     assert (folder / "report.html").stat().st_size > 100_000

@@ -18,7 +18,7 @@ from radedit.editing.inversion import Trajectory
 from radedit.editing.noise import record_randn
 from radedit.harness.editors import Editor
 from radedit.harness.quality import Regions, Truth, gap_closed, quality, reference_films
-from radedit.harness.scenario import Scenario
+from radedit.harness.scenario import Removal
 from radedit.harness.statistics import clustered_mean
 from radedit.masks import erode, shift, to_latent
 from radedit.models.bundle import Bundle
@@ -44,7 +44,7 @@ class Setup:
     """
 
     bundle: Bundle
-    scenario: Scenario
+    scenario: Removal
     masks: Strategy
     steps: int
     seed: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,11 +43,14 @@ class Subject:
         name: As in tables.
         role: Of the pair, e.g. `confounded`.
         predictor: The network.
-        own_test: Its own test set: other patients of the world that it was trained in.
+        own_test: The ordinary test set, before any shift.
         trained_on: In words.
         hash: Names its weights.
         parameters: How many it has.
         kind: `classifier` or `segmenter`.
+        folder: Of its weights.
+        seed: Of its training; None where it is not known.
+        threshold: Probability at which its validation films were told apart best; 0.5 where that is not known.
     """
 
     key: str
@@ -58,6 +62,9 @@ class Subject:
     hash: str
     parameters: int
     kind: str
+    folder: str = ""
+    seed: int | None = None
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -188,9 +195,35 @@ def kinds(stress_set: Path) -> list[str]:
         return sorted({row["attr_kind"] for row in csv.DictReader(file)})
 
 
-def load_subject(*, key: str, name: str, role: str, folder: str | Path, own_test: Reader, trained_on: str) -> Subject:
-    """A trained predictor from its folder; arguments as `Subject`'s attributes."""
-    predictor = load_predictor(Path(folder))
-    parameters = sum(p.numel() for p in predictor.parameters())
-    kind = "segmenter" if predictor.masks else "classifier"
-    return Subject(key, name, role, predictor, own_test, trained_on, predictor.hash, parameters, kind)
+def load_subject(
+    *,
+    key: str,
+    name: str,
+    role: str,
+    folder: str | Path,
+    own_test: Reader,
+    trained_on: str,
+    experiment: str | None = None,
+) -> Subject:
+    """A trained predictor from its folder.
+
+    Args:
+        key: Short name, as in files.
+        name: As in tables.
+        role: Of the pair, e.g. `confounded`.
+        folder: What `save_pretrained` wrote, with the `card.json` of its training if there is one.
+        own_test: Its ordinary test set.
+        trained_on: In words.
+        experiment: File of `conf/experiment` that trains it, for whoever fills in `folder`.
+    """
+    folder = Path(folder)
+    predictor = load_predictor(folder)
+    card = json.loads((folder / "card.json").read_text()) if (folder / "card.json").is_file() else {}
+    return Subject(
+        key, name, role, predictor, own_test, trained_on, predictor.hash,
+        parameters=sum(p.numel() for p in predictor.parameters()),
+        kind="segmenter" if predictor.masks else "classifier",
+        folder=str(folder),
+        seed=card.get("seed"),
+        threshold=card.get("val", {}).get("threshold", 0.5),
+    )  # fmt: skip

@@ -11,6 +11,8 @@ from radedit.data.readers.phantom import PhantomReader
 from radedit.phantom.world import World
 from radedit.types import Reader
 
+TRUTH = "truly shifted, same patients"
+
 
 class Shift(Protocol):
     """What the making of a stress set asks of a scenario, whether it removes something or adds it."""
@@ -45,13 +47,18 @@ class Shift(Protocol):
         """Masks that stay true after the edit and go with every image."""
         ...
 
+    @property
+    def determines(self) -> dict[str, object]:
+        """What of the scenario determines the edits, for content hashes: not its title, nor the paper's numbers."""
+        ...
+
     def labels(self, kind: str) -> Mapping[str, int]:
         """Labels of an image of some kind."""
         ...
 
 
 @dataclass(frozen=True)
-class Scenario:
+class Removal:
     """A shift that removes a finding, in the paper's words (Sections 5.2 and 5.3).
 
     Attributes:
@@ -63,7 +70,11 @@ class Scenario:
         prompt: Editing prompt.
         keep_sham_prompt: Prompt that describes the source as it is: the same path should then leave the label alone.
         score_real, score_edit: Texts between which the editing score takes its direction (Eq. 5).
-        paper: Role of a predictor → the paper's accuracy in per cent on {own, synthetic} data.
+        called: What a report calls `finding` and `shortcut`, where that is not their label.
+        paper: Role of a predictor → the paper's accuracy on {ordinary, synthetic} data, [mean, standard deviation] in
+            per cent.
+        qualifies: Role → cell, `"<finding>-<shortcut>"` → lowest and highest accuracy that makes one expect of it,
+            fractions, None where there is no bound.
     """
 
     name: str
@@ -75,7 +86,9 @@ class Scenario:
     keep_sham_prompt: str
     score_real: str
     score_edit: str
-    paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)
+    paper: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    qualifies: Mapping[str, Mapping[str, Sequence[float | None]]] = field(default_factory=dict)
 
     @property
     def prompts(self) -> dict[str, str]:
@@ -90,9 +103,13 @@ class Scenario:
         return ()
 
     @property
+    def determines(self) -> dict[str, object]:
+        return {"removes": self.finding, **_asked(self)}
+
+    @property
     def words(self) -> dict[str, str]:
         """What a report calls things."""
-        return {"finding": self.finding, "shortcut": self.shortcut}
+        return {"finding": self.finding, "shortcut": self.shortcut, **self.called}
 
     def labels(self, kind: str) -> dict[str, int]:
         """The finding is gone in all but what was made to keep it."""
@@ -109,10 +126,12 @@ class Addition:
         section: Where the paper asks it.
         added: What is added, in words.
         structures: Masks that the predictor draws.
-        edited: The one of them inside which the edit takes place.
+        edited: Those of them inside which the edit takes place; they are measured as one.
         prompt: Editing prompt.
         sham_prompt: Prompt that adds nothing: the same path, masks, weight and noise.
         score_real, score_edit: Texts between which the editing score takes its direction (Eq. 5).
+        paper: Role of a predictor → the paper's Dice on {ordinary, synthetic} data, [mean, standard deviation] in per
+            cent.
     """
 
     name: str
@@ -120,15 +139,18 @@ class Addition:
     section: str
     added: str
     structures: Sequence[str]
-    edited: str
+    edited: Sequence[str]
     prompt: str
     sham_prompt: str
     score_real: str
     score_edit: str
+    paper: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.edited not in self.structures:
-            raise ValueError(f"{self.edited!r} is edited, but not one of the structures {list(self.structures)}.")
+        if not self.edited or set(self.edited) - set(self.structures):
+            raise ValueError(
+                f"edited is {list(self.edited)}; expected one or more of the structures {list(self.structures)}."
+            )
 
     @property
     def prompts(self) -> dict[str, str]:
@@ -141,7 +163,12 @@ class Addition:
     @property
     def words(self) -> dict[str, str]:
         """What a report calls things."""
-        return {"measure": "dice", "added": self.added, "structure": self.edited.replace("_", " ")}
+        structure = "lungs" if len(self.edited) > 1 else self.edited[0].replace("_", " ")
+        return {"measure": "dice", "added": self.added, "structure": structure}
+
+    @property
+    def determines(self) -> dict[str, object]:
+        return {"structures": list(self.structures), **_asked(self)}
 
     def labels(self, kind: str) -> dict[str, int]:
         """None: a segmenter is tested."""
@@ -157,6 +184,7 @@ class StressData:
         reference: For every source, by the same id, an image that is negative already and lacks the shortcut; the sham
             edit is made on it, with the source's masks.
         twin: For every source, by the same id, the true counterfactual (drawn films, or drawn onto films).
+        twin_is: What a table calls the twins.
         shifted: Other patients on whom the shift has really happened (phantoms; or a data set of such cases).
         cells: `(finding, shortcut)` as `"1-0"` → images; predictors qualify on them before they are tested.
     """
@@ -164,6 +192,7 @@ class StressData:
     source: Reader
     reference: Reader | None = None
     twin: Reader | None = None
+    twin_is: str = TRUTH
     shifted: Reader | None = None
     cells: Mapping[str, Reader] = field(default_factory=dict)
 
@@ -174,36 +203,62 @@ class StressData:
         return {name: fingerprint(reader) for name, reader in readers.items() if reader is not None}
 
 
-def phantom_data(
+def removal_films(
     world: World,
     *,
     n: int,
     n_cells: int,
     size: int,
     source: Mapping[str, int],
-    reference: Mapping[str, int],
-    twin: Mapping[str, int],
-    shifted: Mapping[str, int],
+    reference: Mapping[str, int | str],
+    twin: Mapping[str, int | str],
+    shifted: Mapping[str, int | str],
+    cells: Mapping[str, Mapping[str, int | str]],
 ) -> StressData:
     """Drawn films of a scenario that removes a finding.
 
     Args:
         world: The causal model.
         n: Source films, and shifted ones.
-        n_cells: Films in each cell; the four cells are four interventions on the same patients.
+        n_cells: Films in each cell; the cells are interventions on the same patients.
         size: Side of the films, px.
         source: Findings that source films have (1) or lack (0).
         reference: Interventions that make a source film negative and free of the shortcut.
         twin: Interventions that remove the finding only.
-        shifted: Findings that the shifted films have or lack.
+        shifted: Interventions on other patients, after which the shift has happened.
+        cells: `"<finding>-<shortcut>"` → interventions that put a film there.
     """
     films = PhantomReader(world, "sources", n, size, where=source)
-    finding, shortcut = source
-    cells = PhantomReader(world, "cells", n_cells, size)
+    patients = PhantomReader(world, "cells", n_cells, size)
     return StressData(
         source=films,
         reference=films.twin(**reference),
         twin=films.twin(**twin),
         shifted=PhantomReader(world, "shifted", n, size, do=shifted),
-        cells={f"{f}-{s}": cells.twin(**{finding: f, shortcut: s}) for f in (0, 1) for s in (0, 1)},
+        cells={cell: patients.twin(**do) for cell, do in cells.items()},
     )
+
+
+def addition_films(
+    world: World, *, n: int, size: int, source: Mapping[str, int], added: str, would: Mapping[str, str]
+) -> StressData:
+    """Drawn films of a scenario that adds a finding.
+
+    Args:
+        world: The causal model.
+        n: Source films.
+        size: Side of the films, px.
+        source: Findings that source films have (1) or lack (0).
+        added: Finding that the edit adds, and that the twins have.
+        would: How it looks there: attribute → value, as in the editing prompt. Only patients on whom it would look so.
+    """
+    films = PhantomReader(world, "sources", n, size, where=source, would={added: would})
+    return StressData(source=films, twin=films.twin(**{added: 1}))
+
+
+def _asked(scenario: Shift) -> dict[str, object]:
+    return {
+        "prompts": dict(scenario.prompts),
+        "reference_prompts": dict(scenario.reference_prompts),
+        "score": [scenario.score_real, scenario.score_edit],
+    }

@@ -43,7 +43,7 @@ class Overlaps:
     Attributes:
         ids, subjects: Record and patient of each film.
         values: Measure → one number a film. `dice`, `hd95`, `asd` (px), `missed` (0 or 1) and `area` (drawn by true) of
-            the edited structure, `dice_all` of all structures together.
+            the edited structures, `dice_all` of all structures together.
     """
 
     ids: list[str]
@@ -62,7 +62,7 @@ def segment(
     predictor: Segments,
     reader: Reader,
     structures: Sequence[str],
-    edited: str,
+    edited: Sequence[str],
     size: int,
     *,
     cache: Path,
@@ -74,7 +74,7 @@ def segment(
         predictor: The network.
         reader: The films; a film without one of the structures is skipped, and logged.
         structures: Names of the masks that are measured.
-        edited: The one of them that most measures are of.
+        edited: Those of them that most measures are of, taken as one.
         size: Side the films are preprocessed to, px.
         cache: JSON file that the measures are kept in; one of other records, or damaged, is made again.
         batch: Films at a time.
@@ -83,12 +83,10 @@ def segment(
         ValueError: If the predictor does not draw one of the structures, or no film could be measured.
     """
     records = {record.id: record for record in reader.records}
-    asked = {"records": list(records), "structures": list(structures), "edited": edited}
+    asked = {"records": list(records), "structures": list(structures), "edited": list(edited)}
     rows = _read(cache, asked)
     if rows is None:
-        rows = [
-            row for chunk in _chunks(reader, structures, size, batch) for row in _rows(predictor, chunk, asked, edited)
-        ]
+        rows = [row for chunk in _chunks(reader, structures, size, batch) for row in _rows(predictor, chunk, asked)]
         cache.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(cache, json.dumps({"of": asked, "rows": rows}).encode())
     if not rows:
@@ -130,18 +128,19 @@ def _chunks(reader: Reader, structures: Sequence[str], size: int, batch: int) ->
         yield chunk
 
 
-def _rows(predictor: Segments, chunk: list[Sample], asked: dict[str, Any], edited: str) -> list[dict[str, Any]]:
+def _rows(predictor: Segments, chunk: list[Sample], asked: dict[str, Any]) -> list[dict[str, Any]]:
     structures = asked["structures"]
     predicted = drawn(predictor, torch.stack([sample.image for sample in chunk]), structures)
     truth = torch.stack([torch.cat([sample.masks[name] for name in structures]) for sample in chunk])
-    one = slice(structures.index(edited), structures.index(edited) + 1)
+    index = [structures.index(name) for name in asked["edited"]]
+    found, true = (masks[:, index].any(1, keepdim=True) for masks in (predicted, truth))
     measures = {
-        "dice": dice(predicted[:, one], truth[:, one]),
+        "dice": dice(found, true),
         "dice_all": dice(predicted.any(1, keepdim=True), truth.any(1, keepdim=True)),
-        "hd95": hausdorff95(predicted[:, one], truth[:, one]),
-        "asd": average_surface_distance(predicted[:, one], truth[:, one]),
-        "missed": missed(predicted[:, one], truth[:, one]),
-        "area": predicted[:, one].sum((-2, -1)) / truth[:, one].sum((-2, -1)).clamp(min=1),
+        "hd95": hausdorff95(found, true),
+        "asd": average_surface_distance(found, true),
+        "missed": missed(found, true),
+        "area": found.sum((-2, -1)) / true.sum((-2, -1)).clamp(min=1),
     }
     return [
         {"id": sample.record.id} | {name: round(float(values[i, 0]), 6) for name, values in measures.items()}

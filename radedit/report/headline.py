@@ -60,7 +60,7 @@ def pair(results: Results) -> tuple[Predictor, Predictor | None]:
 def when(results: Results) -> str:
     """The shift in words."""
     if results.added:
-        return f"when a {results.added} is added"
+        return f"when there is {results.added}"
     if not results.finding or not results.shortcut:
         return "on the synthetic test set"
     return f"when the {results.shortcut} stays and the {results.finding} goes"
@@ -96,16 +96,16 @@ def _behaviour(results: Results, predictor: Predictor | None, shift: str) -> str
     whose = f"{calls(predictor)}’s{measure}"
     end = f" {shift}" if shift else ""
     if abs(after - before) < NOTABLE:
-        return f"{whose} holds at {about(after)} ({about(before)} on its own test set){end}"
+        return f"{whose} holds at {about(after)} ({about(before)} on the ordinary test set){end}"
     if apart(own.main, edited.main):
         return f"{whose} {'falls' if after < before else 'rises'} from {about(before)} to {about(after)}{end}"
-    return f"{whose} is {about(after)} after {about(before)} on its own test set{end}, which may be chance"
+    return f"{whose} is {about(after)} after {about(before)} on the ordinary test set{end}, which may be chance"
 
 
 def _support(results: Results, lead: Predictor) -> list[str]:
     support = []
     true_films = (
-        f"On the same films with a drawn {results.added}" if results.added else "On true films of the same patients"
+        f"On the same films with {results.added} for certain" if results.added else "On true films of the same patients"
     )
     truth = next((entry for entry in results.agreements() if entry.predictor == lead.key), None)
     if truth and truth.truth.value is not None and truth.difference.value is not None:
@@ -144,7 +144,7 @@ def _cautions(results: Results, shown: list[Predictor]) -> list[str]:
             name = results.predictor(comparison.predictor).name
             cautions.append(
                 f"{name}: {words.measure} on the edits is {in_points(gap.value)} off {words.measure} "
-                f"{f'with a drawn {results.added}' if results.added else 'after the real shift'}."
+                f"{f'with {results.added} for certain' if results.added else 'after the real shift'}."
             )
     for entry in results.attribution:
         path = sum(term.value.value or 0.0 for term in entry.terms if term.name in PATH)

@@ -12,7 +12,7 @@ from typing import Any
 from radedit.report.decode import decode
 
 FILE = "results.json"
-OWN = "own test set"
+OWN = "ordinary test set"
 KEPT = "synthetic (kept)"
 OUTLINES = "outlines:"  # begins the name of a picture with a predictor's masks: outlines:<kind>:<predictor>
 MEASURES = ("accuracy", "dice")
@@ -52,6 +52,8 @@ class Predictor:
         qualified: Whether it is what its role says, judged on the cells; None if that was not asked.
         why: Reason for `qualified`, in words.
         cells: Four, or none.
+        folder: Of its weights, where they were when it was tested.
+        seed: Of its training; None where it is not known, or there are several.
     """
 
     key: str
@@ -63,6 +65,8 @@ class Predictor:
     qualified: bool | None = None
     why: str = ""
     cells: list[Cell] = field(default_factory=list)
+    folder: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ class Row:
         label: What the right answer is, in words.
         n: How many films.
         accuracy: Fraction of right answers.
-        paper: The paper's number for this row, in per cent.
+        paper, paper_std: The paper's number for this row and its standard deviation over runs, in per cent.
+        seeds: How many trainings of the predictor the number is a mean of.
+        std: Standard deviation over them, a fraction; None of one.
         scores: Of a segmenter: `dice` and further measures, each by its name.
         missed: On how many films it drew nothing where there is something.
     """
@@ -86,6 +92,9 @@ class Row:
     n: int
     accuracy: Estimate = Estimate()
     paper: float | None = None
+    paper_std: float | None = None
+    seeds: int = 1
+    std: float | None = None
     scores: dict[str, Estimate] = field(default_factory=dict)
     missed: int = 0
 
@@ -118,7 +127,8 @@ class Attribution:
 
     A removal begins at its reference film, an addition at its source.
 
-    `split` divides the same difference, edit less reference, by means of the true twin (phantoms only).
+    `split` divides the same difference, edit less reference, by means of the true twin (phantoms only). `path` and
+    `excess` are what the path does and what the shift adds to it, larger being worse.
     """
 
     predictor: str
@@ -128,6 +138,64 @@ class Attribution:
     edit: Estimate
     split: list[Term] = field(default_factory=list)
     keep_sham: KeepSham | None = None
+    path: Estimate = Estimate()
+    excess: Estimate = Estimate()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a predictor passes by the rules that were fixed beforehand: `pass`, `fail` or `undecided`, and why."""
+
+    predictor: str
+    outcome: str
+    n: int
+    excess: Estimate
+    path: Estimate
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """By how much more the shift costs one predictor than another, on the same films: the paper's signature."""
+
+    worse: str
+    better: str
+    n: int
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class Test:
+    """McNemar's: how often the edit was right and its sham wrong (n10), and the other way round (n01)."""
+
+    n01: int
+    n10: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a classifier's probabilities say beside its answers at 0.5.
+
+    Attributes:
+        predictor: Its key.
+        n: How many edits.
+        auroc_ordinary: On the ordinary test set.
+        auroc_edits: With keep-shams as positives and edits as negatives.
+        precedence: How often a source scores above its own edit.
+        mcnemar: The edit against its own sham.
+        threshold: Chosen on validation films.
+        at_threshold: Accuracy on edits there.
+    """
+
+    predictor: str
+    n: int
+    auroc_ordinary: Estimate | None = None
+    auroc_edits: Estimate | None = None
+    precedence: Estimate | None = None
+    mcnemar: Test | None = None
+    threshold: float = 0.5
+    at_threshold: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +280,8 @@ class Results:
         counts: sources, edited, skipped, kept, rejected, undefined.
         threshold: Editing scores at or above it are kept.
         interval: How intervals were made, in words.
-        predictors, table, attribution, agreement, score, gallery, skipped: See each.
+        predictors, table, attribution, agreement, verdicts, contrasts, ranking, score, gallery, skipped: See each.
+        predictor_seed: Of the predictors' training, where there is one.
         edit_quality: Measure of the edits → its value, in its own unit.
         generator: How good the generator is on these films.
         weaknesses: Why nothing should be concluded from its edits, as clauses.
@@ -246,6 +315,10 @@ class Results:
     interval: str = "95 % interval"
     attribution: list[Attribution] = field(default_factory=list)
     agreement: list[Agreement] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    contrasts: list[Contrast] = field(default_factory=list)
+    ranking: list[Ranking] = field(default_factory=list)
+    predictor_seed: int | None = None
     score: Score = Score()
     gallery: list[Example] = field(default_factory=list)
     edit_quality: dict[str, Estimate | float | None] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,20 @@ def write_results(folder: Path, stress_set: Path, evidence: Evidence, about: Map
         "interval": INTERVAL,
         **{
             key: getattr(evidence, key)
-            for key in ("counts", "skipped", "predictors", "table", "attribution", "agreement", "score", "notes")
+            for key in (
+                "counts",
+                "skipped",
+                "predictors",
+                "table",
+                "attribution",
+                "agreement",
+                "contrasts",
+                "ranking",
+                "score",
+                "notes",
+            )
         },
+        "verdicts": [asdict(verdict) for verdict in evidence.verdicts],
         "gallery": [_example(folder, stress_set, evidence, record, editor) for record in evidence.gallery],
         "edit_quality": evidence.quality,
         **about,

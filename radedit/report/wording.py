@@ -105,8 +105,8 @@ def _dice(results: Results) -> Wording:
         twin="Drawn",
         shifted="drawn",
         truth=(
-            f"Kept edits beside the same films with a {results.added} drawn onto them, of known place and density: no "
-            "real disease, but real texture around a known truth."
+            f"Edits beside the same films on which there is {results.added} for certain: drawn films of the same "
+            "patients, or real ones with it drawn onto them, of known place and density."
         ),
         unknown="Not known here: there are no films of the same patients after the shift.",
         path_limit=0.02,

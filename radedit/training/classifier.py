@@ -10,9 +10,11 @@ import lightning as L
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
 from radedit.data.module import FilmData
+from radedit.metrics import dice
 from radedit.models.predictors import Network, load_predictor
 from radedit.training.augmentation import Augmentation, augment
 from radedit.training.autoencoder import warmup_cosine
@@ -108,13 +110,31 @@ class ClassifierTraining(L.LightningModule):
 
 @torch.no_grad()
 def validate(predictor: Network, data: FilmData) -> dict[str, float]:
-    """AUROC and accuracy on the validation films."""
-    auroc, accuracy = BinaryAUROC(), BinaryAccuracy()
+    """Figures on the validation films: AUROC, accuracy and the threshold at which it would be highest; mean Dice."""
+    auroc, accuracy, overlap = BinaryAUROC(), BinaryAccuracy(), MeanMetric()
+    probabilities, labels = [], []
     for batch in data.val_dataloader():
-        probability = predictor.predict(batch["image"]).probability
+        probability, masks = predictor.predict(batch["image"])
         if probability is not None:
             auroc.update(probability, batch["labels"][predictor.label])
             accuracy.update(probability, batch["labels"][predictor.label])
-    if not auroc.update_called:
-        return {}
-    return {"auroc": round(float(auroc.compute()), 4), "accuracy": round(float(accuracy.compute()), 4)}
+            probabilities.append(probability.cpu())
+            labels.append(batch["labels"][predictor.label].cpu())
+        if masks is not None:
+            there = batch["masks"].flatten(2).any(-1)
+            overlap.update(dice(masks.cpu() >= 0.5, batch["masks"])[there])
+    figures = {"dice": round(float(overlap.compute()), 4)} if overlap.update_called else {}
+    if probabilities:
+        figures |= {"auroc": round(float(auroc.compute()), 4), "accuracy": round(float(accuracy.compute()), 4)}
+        figures["threshold"] = best_threshold(torch.cat(probabilities), torch.cat(labels))
+    return figures
+
+
+def best_threshold(probabilities: Tensor, labels: Tensor) -> float:
+    """Middle of the probabilities between which a threshold gets most of the labels right; 0.5 if it is one of them."""
+    edges = torch.cat([torch.tensor([0.0]), probabilities.float().sort().values, torch.tensor([1.0])])
+    middles = (edges[:-1] + edges[1:]) / 2
+    right = ((probabilities[None] >= middles[:, None]) == labels[None].bool()).float().mean(1)
+    if ((probabilities >= 0.5) == labels.bool()).float().mean() >= right.max():
+        return 0.5
+    return round(float(middles[right.argmax()]), 4)

@@ -15,7 +15,7 @@ from torch import Tensor
 from radedit.editing import radedit
 from radedit.harness.editors import Editor
 from radedit.harness.generate import EditPlan
-from radedit.harness.scenario import Scenario, StressData, phantom_data
+from radedit.harness.scenario import Removal, StressData, removal_films
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World
 from radedit.types import Reader, Record, Sample
@@ -39,8 +39,8 @@ def bundle(tiny_bundle: Path) -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def scenario() -> Scenario:
-    return Scenario(
+def scenario() -> Removal:
+    return Removal(
         name="toy",
         title="Does the detector see the pneumothorax or the drain?",
         section="Section 5.3",
@@ -50,7 +50,11 @@ def scenario() -> Scenario:
         keep_sham_prompt="Large left pneumothorax.",
         score_real="Large left pneumothorax.",
         score_edit="No acute cardiopulmonary process.",
-        paper={"confounded": {"own": 93.3, "synthetic": 17.9}},
+        paper={"confounded": {"ordinary": [93.3, 0.6], "synthetic": [17.9, 3.7]}},
+        qualifies={
+            "confounded": {"1-0": [0.70, None], "0-0": [0.90, None], "0-1": [None, 0.40]},
+            "unconfounded": {cell: [0.85, None] for cell in ("1-1", "1-0", "0-1", "0-0")},
+        },
     )
 
 
@@ -72,9 +76,10 @@ class Remembering:
 
 @pytest.fixture(scope="session")
 def data(world: World) -> StressData:
-    drawn = phantom_data(
+    drawn = removal_films(
         world, n=N, n_cells=2, size=SIZE, source={"pneumothorax": 1, "drain": 1},
         reference={"pneumothorax": 0, "drain": 0}, twin={"pneumothorax": 0}, shifted={"pneumothorax": 0, "drain": 1},
+        cells={f"{f}-{s}": {"pneumothorax": f, "drain": s} for f in (0, 1) for s in (0, 1)},
     )  # fmt: skip
     readers: dict[str, Any] = {name: Remembering(getattr(drawn, name)) for name in ("source", "reference", "twin")}
     return replace(drawn, **readers)

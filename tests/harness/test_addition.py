@@ -21,7 +21,7 @@ from radedit.data.readers.manifest import ManifestReader
 from radedit.data.splits import Split
 from radedit.data.stress_set import read_rows
 from radedit.editing import radedit
-from radedit.harness.addition import TERMS, gather_addition
+from radedit.harness.addition import YARDSTICK, gather
 from radedit.harness.editors import Editor
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence
@@ -29,6 +29,7 @@ from radedit.harness.generate import EditPlan, generate
 from radedit.harness.generator import Judgement, judge
 from radedit.harness.scenario import Addition, StressData
 from radedit.harness.segmentation import segment
+from radedit.harness.verdict import Rules
 from radedit.masks import one_lung
 from radedit.models.bundle import Bundle
 from radedit.report.page import write_report
@@ -37,10 +38,11 @@ from radedit.report.run_folder import write_results
 from tests.realcxr_folder import write_realcxr
 
 SIZE = 32
+DRAWN = "drawn onto the same films"
 FRACTIONS = {"train": 0.5, "test": 0.5}
 ADDITION = Addition(
-    name="toy", title="Does the segmenter hold?", section="Section 5.4", added="left upper lobe consolidation",
-    structures=["right_lung", "left_lung"], edited="left_lung", prompt="New left upper lobe consolidation.",
+    name="toy", title="Does the segmenter hold?", section="Section 5.4", added="a left upper lobe consolidation",
+    structures=["right_lung", "left_lung"], edited=["left_lung"], prompt="New left upper lobe consolidation.",
     sham_prompt="No acute cardiopulmonary process.", score_real="No acute cardiopulmonary process.",
     score_edit="New left upper lobe consolidation.",
 )  # fmt: skip
@@ -78,7 +80,7 @@ def realcxr(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def films(realcxr: Path) -> StressData:
     source = read(realcxr, "test")
-    return StressData(source, twin=ConsolidatedReader(source, SIZE, side="left", lobe="upper"))
+    return StressData(source, twin=ConsolidatedReader(source, SIZE, side="left", lobe="upper"), twin_is=DRAWN)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,8 @@ def subject(films: StressData, key: str = "dark", **how: Any) -> Subject:
 @pytest.fixture
 def gathered(films: StressData, stress_set: Path, tmp_path: Path) -> Evidence:
     subjects = [subject(films), subject(films, "nothing", blind=True)]
-    return gather_addition(subjects, ADDITION, films, stress_set, size=SIZE, answers=tmp_path, n_gallery=2)
+    how = {"size": SIZE, "answers": tmp_path, "n_gallery": 2, "rules": Rules(path_limit=0.02)}
+    return gather(subjects, ADDITION, films, stress_set, **how)
 
 
 def test_generator_and_segmenter_never_see_a_subject_of_the_test_part(realcxr: Path) -> None:
@@ -127,7 +130,7 @@ def test_films_of_every_size_and_tier_are_edited(films: StressData, stress_set: 
 def test_attribution_of_an_addition_telescopes_exactly(who: str, gathered: Evidence) -> None:
     entry = next(entry for entry in gathered.attribution if entry["predictor"] == who)
     terms = [term["value"]["value"] for term in entry["terms"]]
-    assert [term["name"] for term in entry["terms"]] == [name for name, *_ in TERMS]
+    assert [term["name"] for term in entry["terms"]] == [term.name for term in YARDSTICK.terms]
     assert entry["reference"]["value"] + sum(terms) == pytest.approx(entry["edit"]["value"], abs=1e-12)
 
 
@@ -146,12 +149,12 @@ def test_controls_follow_the_keep_decision_of_their_edit(
     n_kept = gathered.counts["kept"] or gathered.counts["edited"]
     rows = {row["data"]: row["n"] for row in gathered.table if row["predictor"] == "dark"}
     assert rows["sham"] == rows["replay"] == rows["drawn onto the same films"] == n_kept
-    assert rows["own test set"] == rows["synthetic (all)"] == len(films.source.records)
+    assert rows["ordinary test set"] == rows["synthetic (all)"] == len(films.source.records)
 
 
 def test_a_predictor_without_one_of_the_structures_is_refused(films: StressData, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="draws left_lung, right_lung, but not heart"):
-        segment(DarkHalves(), Hearts(films), ["heart"], "heart", SIZE, cache=tmp_path / "x.json")
+        segment(DarkHalves(), Hearts(films), ["heart"], ["heart"], SIZE, cache=tmp_path / "x.json")
 
 
 class Hearts:
@@ -166,7 +169,7 @@ class Hearts:
 
 
 def test_kept_measures_are_read_again_but_not_those_of_other_records(films: StressData, tmp_path: Path) -> None:
-    arguments = (["right_lung", "left_lung"], "left_lung", SIZE)
+    arguments = (["right_lung", "left_lung"], ["left_lung"], SIZE)
     cache = tmp_path / "answers.json"
     first = segment(DarkHalves(), films.source, *arguments, cache=cache)
     again = segment(DarkHalves(blind=True), films.source, *arguments, cache=cache)

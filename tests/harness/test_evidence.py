@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from radedit.harness.evaluate import Subject
-from radedit.harness.evidence import Evidence, gather
-from radedit.harness.scenario import Scenario, StressData
+from radedit.harness.evidence import Evidence
+from radedit.harness.removal import gather
+from radedit.harness.scenario import Removal, StressData
+from radedit.harness.verdict import Rules
 from tests.harness.painted import SIZE, Painted, Reads, film, right_or_wrong, subject, write_set
 
 KINDS = (
@@ -34,7 +36,7 @@ def answers() -> Answers:
 
 
 @pytest.fixture
-def gathered(scenario: Scenario, tmp_path: Path) -> Gather:
+def gathered(scenario: Removal, tmp_path: Path) -> Gather:
     """Gathers evidence from given answers."""
 
     def run(
@@ -48,7 +50,7 @@ def gathered(scenario: Scenario, tmp_path: Path) -> Gather:
         return gather(
             subjects or [subject("one", "confounded", own), subject("two", "unconfounded", own)], scenario,
             StressData(sources, shifted=right_or_wrong(1, 4, 0), cells=cells or {}),
-            stress_set, size=SIZE, answers=tmp_path / f"{folder}-answers", n_gallery=n_gallery,
+            stress_set, size=SIZE, answers=tmp_path / f"{folder}-answers", n_gallery=n_gallery, rules=Rules(),
         )  # fmt: skip
 
     return run
@@ -66,7 +68,7 @@ def row(found: Evidence, who: str, data: str) -> dict[str, Any]:
 def test_table_has_the_accuracies_that_were_painted(who: str, answers: Answers, gathered: Gather) -> None:
     found = gathered(answers)
     expected = {
-        "own test set": 0.75,
+        "ordinary test set": 0.75,
         "truly shifted, other patients": 0.2,
         "synthetic (kept)": 1 - positive(answers, "edit", who),
         "synthetic (all)": 1 - positive(answers, "edit", who),
@@ -81,7 +83,7 @@ def test_table_has_the_accuracies_that_were_painted(who: str, answers: Answers, 
 def test_papers_number_stands_beside_the_role_that_it_belongs_to(answers: Answers, gathered: Gather) -> None:
     found = gathered(answers)
     papers = {(row["predictor"], row["data"]): row["paper"] for row in found.table if row["paper"] is not None}
-    assert papers == {("one", "own test set"): 93.3, ("one", "synthetic (kept)"): 17.9}
+    assert papers == {("one", "ordinary test set"): 93.3, ("one", "synthetic (kept)"): 17.9}
 
 
 @pytest.mark.parametrize("n_kept", [0, 5, N])
@@ -216,7 +218,7 @@ def test_answers_are_asked_for_once(answers: Answers, gathered: Gather) -> None:
     assert isinstance(reads, Reads)
     first = gathered(answers, subjects=who)
     shown = reads.shown
-    assert shown == N * len(KINDS) + 4 + 5  # the set, its own test set, the truly shifted
+    assert shown == N * len(KINDS) + 4 + 5  # the set, its ordinary test set, the truly shifted
     assert gathered(answers, subjects=who, folder="set").table == first.table
     assert reads.shown == shown
 

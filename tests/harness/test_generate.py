@@ -20,7 +20,7 @@ from radedit.harness.cost import expected_cost
 from radedit.harness.editors import Editor
 from radedit.harness.evaluate import kind_reader, kinds
 from radedit.harness.generate import EditPlan, generate
-from radedit.harness.scenario import Scenario, StressData
+from radedit.harness.scenario import Removal, StressData
 from radedit.models.bundle import Bundle
 from radedit.types import Reader, Record, Sample
 from tests.harness.conftest import BLOCK, N, halves
@@ -53,7 +53,7 @@ class Failing:
 
 
 @pytest.fixture
-def make(scenario: Scenario, data: StressData, bundle: Bundle, make_plan: MakePlan) -> Make:
+def make(scenario: Removal, data: StressData, bundle: Bundle, make_plan: MakePlan) -> Make:
     """Generates a set into a folder; anything of it may be another."""
 
     def run(folder: str | Path, data: StressData = data, **given: Any) -> Path:
@@ -64,7 +64,7 @@ def make(scenario: Scenario, data: StressData, bundle: Bundle, make_plan: MakePl
 
 @pytest.fixture(scope="module")
 def whole(
-    scenario: Scenario, data: StressData, bundle: Bundle, make_plan: MakePlan, tmp_path_factory: pytest.TempPathFactory
+    scenario: Removal, data: StressData, bundle: Bundle, make_plan: MakePlan, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A finished set, made without interruption. Not to be written to."""
     return generate(scenario, data, bundle, make_plan(), tmp_path_factory.mktemp("set") / "whole", {"toy": 1})

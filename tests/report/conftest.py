@@ -103,10 +103,10 @@ def made_up() -> Run:
             predictor("good", "unconfounded", {"1-1": 0.95, "0-1": 0.9, "1-0": 0.92, "0-0": 0.96}),
         ],
         "table": [
-            row("bad", "own test set", 0.95, paper=93.3),
+            row("bad", "ordinary test set", 0.95, paper=93.3),
             row("bad", "synthetic (kept)", 0.18, paper=17.9),
             row("bad", "truly shifted, same patients", 0.16),
-            row("good", "own test set", 0.94, paper=93.7),
+            row("good", "ordinary test set", 0.94, paper=93.7),
             row("good", "synthetic (kept)", 0.92, paper=81.7),
         ],
         "attribution": [

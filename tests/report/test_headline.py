@@ -29,7 +29,7 @@ def test_fall_of_one_and_hold_of_the_other_are_told(run: Run, said: Said) -> Non
     lede = plain([said(run).lede])
     assert lede == (
         "The confounded classifier’s accuracy falls from 95 % to 18 % when the drain stays and the pneumothorax goes; "
-        "the unconfounded classifier’s holds at 92 % (94 % on its own test set)."
+        "the unconfounded classifier’s holds at 92 % (94 % on the ordinary test set)."
     )
 
 
@@ -75,7 +75,7 @@ def test_edits_that_miss_the_real_shift_are_cautioned(low: float, cautious: bool
 
 
 def test_accuracy_that_is_nearly_all_is_not_rounded_to_all(run: Run, said: Said) -> None:
-    run["table"][3] = row("good", "own test set", 0.997)
+    run["table"][3] = row("good", "ordinary test set", 0.997)
     run["table"][4] = row("good", "synthetic (kept)", 1.0)
     lede = plain([said(run).lede])
     assert "99.7 %" in lede and "100 %" in lede

@@ -29,13 +29,13 @@ ATTRIBUTION = Attribution(
     near(0.80),
 )
 RESULTS = Results(
-    name="population_one_lung",
+    name="population",
     setting="open",
     title="Does it hold?",
     predictors=[Predictor("lungs", "Open lung segmenter", kind="segmenter")],
     table=[row(OWN, 0.95), row(KEPT, 0.80)],
     measure="dice",
-    added="left upper lobe consolidation",
+    added="a left upper lobe consolidation",
     structure="left lung",
     attribution=[ATTRIBUTION],
     counts={"edited": 60, "kept": 60},
@@ -45,7 +45,7 @@ RESULTS = Results(
 def test_the_lede_tells_dice_before_and_after_what_was_added() -> None:
     said = headline(RESULTS).lede.replace(SPACE, " ")
     assert said == (
-        "The open lung segmenter’s Dice falls from 95 % to 80 % when a left upper lobe consolidation is added."
+        "The open lung segmenter’s Dice falls from 95 % to 80 % when there is a left upper lobe consolidation."
     )
 
 

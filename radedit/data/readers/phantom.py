@@ -27,9 +27,10 @@ class PhantomReader:
         size: Width and height in pixels.
         where: Finding → 0 or 1: only films in which it is so. Patients are gone through until `n` are found.
         do: Interventions on every film (finding → 0 or 1, `hospital` → name), applied after `where`.
+        would: Finding → attribute → value: only films on which the finding, if it is or were there, is described so.
 
     Raises:
-        ValueError: If `where` can't be met (fewer than one film in 200 matches).
+        ValueError: If `where` and `would` can't be met (fewer than one film in 200 matches).
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class PhantomReader:
         size: int = 128,
         where: Mapping[str, int] | None = None,
         do: Mapping[str, int | str] | None = None,
+        would: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.world, self.namespace, self.n, self.size = world, namespace, n, size
         self.where, self.do = dict(where or {}), dict(do or {})
-        if unknown := set(self.where) - set(FINDINGS):
-            raise ValueError(f"Unknown findings in where: {sorted(unknown)}; allowed are {FINDINGS}.")
+        self.would = {finding: dict(words) for finding, words in (would or {}).items()}
+        if unknown := (set(self.where) | set(self.would)) - set(FINDINGS):
+            raise ValueError(f"Unknown findings in where or would: {sorted(unknown)}; allowed are {FINDINGS}.")
 
     @cached_property
     def cases(self) -> dict[str, Case]:
@@ -54,19 +57,27 @@ class PhantomReader:
         while len(cases) < self.n:
             for film in range(self.world.films_of(self.namespace, patient)):
                 case = self.world.case(self.namespace, patient, film)
-                if all((f in case.present) == bool(v) for f, v in self.where.items()) and len(cases) < self.n:
+                if len(cases) < self.n and self._matches(case):
                     cases[case.id] = case.do(**self.do)  # type: ignore[arg-type]
             patient += 1
             if patient > 200 * (self.n + 10):
                 raise ValueError(
-                    f"Only {len(cases)} of {patient} patients have {self.where}; change the world's prevalence."
+                    f"Only {len(cases)} of {patient} patients have {self.where} and would have {self.would}; change "
+                    "the world's prevalence."
                 )
         return cases
+
+    def _matches(self, case: Case) -> bool:
+        if any((finding in case.present) != bool(value) for finding, value in self.where.items()):
+            return False
+        words = case.do(**dict.fromkeys(self.would, 1)).describe() if self.would else {}
+        return all(wanted.items() <= words[finding].items() for finding, wanted in self.would.items())
 
     @property
     def fingerprint(self) -> dict[str, object]:
         """Everything that determines the films, for content hashes."""
         which = {key: getattr(self, key) for key in ("namespace", "n", "size", "where", "do")}
+        which |= {"would": self.would} if self.would else {}
         return {"renderer": RENDERER, "world": asdict(self.world), **which}
 
     @cached_property
@@ -89,4 +100,4 @@ class PhantomReader:
 
     def twin(self, **do: int | str) -> PhantomReader:
         """The same films under a further intervention; ids stay the same."""
-        return PhantomReader(self.world, self.namespace, self.n, self.size, self.where, self.do | do)
+        return PhantomReader(self.world, self.namespace, self.n, self.size, self.where, self.do | do, self.would)

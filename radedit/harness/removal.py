@@ -1,0 +1,210 @@
+"""Evidence of scenarios that remove a finding (Sections 5.2 and 5.3): all of it as false-positive rates.
+
+The edit has not got the finding, so whoever calls it present is wrong. The rate changes along the chain of a reference
+film, which is negative and lacks the shortcut, to the edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radedit.harness.answers import Answers, Measured
+from radedit.harness.edits import Edits, edit_quality
+from radedit.harness.evaluate import Subject, kind_reader, kinds, predict
+from radedit.harness.evidence import (
+    Evidence,
+    Row,
+    Term,
+    Yardstick,
+    figures,
+    probabilities_of,
+    worst_first,
+)
+from radedit.harness.proportions import mcnemar
+from radedit.harness.ranks import auroc, precedence
+from radedit.harness.scenario import Removal, StressData
+from radedit.harness.verdict import Rules
+from radedit.types import Reader
+
+YARDSTICK = Yardstick(
+    measure="correct",
+    chained="positive",
+    worse=1,
+    terms=(
+        Term("VAE", "reference", "reference_vae", "what encoding and decoding alone does to a negative image"),
+        Term("inversion", "reference_vae", "reference_replay", "what the editor's path adds with an empty prompt"),
+        Term(
+            "artefact", "reference_replay", "sham",
+            "what the same edit adds where there is nothing to remove and no shortcut",
+        ),
+        Term("shift", "sham", "edit", "what remains: the finding is gone, the shortcut has stayed"),
+    ),
+    split=(
+        Term(
+            "residual finding", "twin", "edit",
+            "the edit against the true counterfactual: what the editor left or added",
+        ),
+        Term(
+            "true shift", "reference", "twin",
+            "the true counterfactual against the negative image: the shortcut itself",
+        ),
+    ),
+)  # fmt: skip
+OURS = ("source", "vae", "replay", "keep_sham", "reference", "reference_vae", "reference_replay", "sham", "twin")
+
+
+def rows(scenario: Removal, twin_is: str) -> list[Row]:
+    """Lines of the table."""
+    finding, shortcut = (scenario.words[name] for name in ("finding", "shortcut"))
+    gone = f"no {finding}, with {shortcut}"
+    return [
+        Row("ordinary test set", f"{finding} or not", "ordinary", "own", "ordinary"),
+        Row("synthetic (kept)", gone, "edit", "kept", "synthetic"),
+        Row("synthetic (all)", gone, "edit", "every"),
+        Row(twin_is, gone, "twin"),
+        Row("truly shifted, other patients", gone, "shifted", "own"),
+        Row("replay", f"{finding}, as in the source", "replay"),
+        Row("sham", f"no {finding}, no {shortcut}", "sham"),
+    ]
+
+
+def measure(
+    subject: Subject, scenario: Removal, data: StressData, stress_set: Path, size: int, folder: Path
+) -> Measured:
+    """Run one predictor over the stress set, its ordinary test set, the truly shifted patients and the four cells."""
+
+    def answers(reader: Reader, name: str) -> Answers:
+        cache = folder / subject.key / f"{name}.csv"
+        return Answers.of_scores(predict(subject.predictor, reader, scenario.finding, size, cache=cache))
+
+    sets: dict[str, Answers] = {}
+    for kind in kinds(stress_set):
+        found = answers(kind_reader(stress_set, kind), kind)
+        sets[kind] = Answers([id_.rsplit("/", 1)[0] for id_ in found.ids], found.subjects, found.values)
+    sets["ordinary"] = answers(subject.own_test, "ordinary")
+    if data.shifted is not None:
+        sets["shifted"] = answers(data.shifted, "shifted")
+    sets |= {f"cell-{cell}": answers(reader, f"cell-{cell}") for cell, reader in data.cells.items()}
+    return Measured(subject.key, subject.role, sets, (subject.seed,))
+
+
+def qualification(one: Measured, scenario: Removal) -> dict[str, Any]:
+    """Whether a predictor may be tested, why, and its four cells (accuracy on true images, with and without each)."""
+    cells, short = [], []
+    finding_name, shortcut_name = (scenario.words[name] for name in ("finding", "shortcut"))
+    for name, found in one.sets.items():
+        if not name.startswith("cell-"):
+            continue
+        cell = name.removeprefix("cell-")
+        finding, shortcut = (int(part) for part in cell.split("-"))
+        accuracy = found.mean("correct")
+        about = {"finding": finding, "shortcut": shortcut, "n": accuracy.n, "accuracy": accuracy.dict()}
+        cells.append({**about, "picture": f"pictures/cell-{cell}.png"})
+        low, high = scenario.qualifies.get(one.role, {}).get(cell, (None, None))
+        where = f"{finding_name} {'+' if finding else '−'}, {shortcut_name} {'+' if shortcut else '−'}"
+        if low is not None and accuracy.value < low:
+            short.append(f"{accuracy.value:.0%} right where {where}; at least {low:.0%} expected")
+        if high is not None and accuracy.value > high:
+            short.append(
+                f"{accuracy.value:.0%} right where {where}; at most {high:.0%} expected of one that takes the shortcut"
+            )
+    why = "; ".join(short) or "all cells are as its training makes one expect"
+    return {"qualified": not short if cells else None, "why": why if cells else "", "cells": cells}
+
+
+def ranking(
+    measured: Sequence[Measured], thresholds: Mapping[str, float], records: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What classifiers' probabilities say beside their answers at 0.5.
+
+    AUROC only where both classes exist: on the ordinary test set, and with keep-shams as positives and edits as
+    negatives; how often a source scores above its own edit; accuracy on edits at the threshold that was chosen on
+    validation films; McNemar's test of the edit against its own sham. Of several seeds the first is taken.
+    """
+    result = []
+    for one in measured:
+        ordinary = one.sets["ordinary"]
+        label, probability = ordinary.values["label"][0].astype(bool), ordinary.values["probability"][0]
+        whose = np.asarray(ordinary.subjects, dtype=object)
+        entry: dict[str, Any] = {"predictor": one.key, "n": len(records)}
+        area = auroc(probability[label], probability[~label], list(whose[label]), list(whose[~label]))
+        entry["auroc_ordinary"] = area.dict() if area else None
+        found = {kind: one.of(kind, records) for kind in ("source", "keep_sham", "edit", "sham")}
+        edit, source, kept, sham = found["edit"], found["source"], found["keep_sham"], found["sham"]
+        if records and edit is not None:
+            p_edit = edit.values["probability"][0]
+            if kept is not None:
+                area = auroc(kept.values["probability"][0], p_edit, kept.subjects, edit.subjects)
+                entry["auroc_edits"] = area.dict() if area else None
+            if source is not None:
+                entry["precedence"] = precedence(source.values["probability"][0], p_edit, edit.subjects).dict()
+            if sham is not None:
+                entry["mcnemar"] = asdict(mcnemar(edit.values["correct"][0], sham.values["correct"][0]))
+            threshold = thresholds.get(one.key, 0.5)
+            right = Answers(edit.ids, edit.subjects, {"right": (p_edit < threshold).astype(np.float64)[None]})
+            entry |= {"threshold": threshold, "at_threshold": right.mean("right").dict()}
+        result.append(entry)
+    return result
+
+
+def gather(
+    subjects: Sequence[Subject],
+    scenario: Removal,
+    data: StressData,
+    stress_set: Path,
+    *,
+    size: int,
+    answers: Path,
+    n_gallery: int,
+    rules: Rules,
+) -> Evidence:
+    """Test predictors on a finished stress set and put the evidence together.
+
+    Args:
+        subjects: Predictors.
+        scenario: What was asked.
+        data: Readers that the set was made from.
+        stress_set: Folder of the set.
+        size: Side of the films, px.
+        answers: Folder in which predictors' answers are kept.
+        n_gallery: How many records to show.
+        rules: What is a failure, fixed beforehand.
+    """
+    edits = Edits.of(stress_set, data)
+    measured = [measure(subject, scenario, data, stress_set, size, answers) for subject in subjects]
+    kept, every = edits.kept, edits.every
+    shown = ("key", "name", "role", "kind", "trained_on", "parameters", "folder", "seed")
+    predictors = [
+        {name: getattr(subject, name) for name in shown} | qualification(one, scenario)
+        for subject, one in zip(subjects, measured, strict=True)
+    ]
+    present = list(dict.fromkeys(kind for one in measured for kind in one.sets if one.of(kind, every[:1])))
+    others = [kind for kind in present if kind not in (*OURS, "edit")]
+    first = {record for record in every if all(one.of(k, [record]) is not None for one in measured for k in others)}
+    ranked = worst_first(measured, every, "probability", 1)
+    gallery = sorted(ranked, key=lambda record: record not in first)[:n_gallery]  # those that every editor edited first
+    notes = [*edits.notes, "Replay, sham and edit of one film share their noise and their inversion."]
+    if not kept:
+        notes.append("No edit was kept, so the attribution is over all edits.")
+    return Evidence(
+        scenario=scenario,
+        subjects=list(subjects),
+        measured=measured,
+        kept=kept,
+        predictors=predictors,
+        **figures(measured, rows(scenario, data.twin_is), YARDSTICK, scenario, rules, kept, every),
+        ranking=ranking(measured, {subject.key: subject.threshold for subject in subjects}, kept or every),
+        score=edits.score,
+        counts=edits.counts,
+        skipped=edits.skipped,
+        quality=edit_quality(stress_set),
+        gallery=gallery,
+        probabilities=probabilities_of(measured, gallery, [*present], "probability"),
+        cells=data.cells,
+        notes=notes,
+    )
