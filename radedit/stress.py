@@ -143,10 +143,9 @@ def _subjects(config: DictConfig, out: Path) -> list[Subject]:
     """The predictors; those whose folder is not given are found, or trained."""
     absent = trained.missing(config.predictors)
     given = config.predictors.copy()
-    for key in absent:
-        given[key].folder = str(trained.WEIGHTS)  # for the moment, so that the others' mistakes are seen first
-    for node in (node for key, node in given.items() if key not in absent and "folder" in node):
-        instantiate(node, _convert_="all")
+    for key, node in given.items():
+        if key not in absent and "folder" in node:
+            instantiate(node, _convert_="all")  # its mistakes are seen before anything is trained
     folders = trained.obtain(absent, config.predictor.seed, out, list(config.training), config.train_jobs)
     for key, folder in folders.items():
         given[key].folder = str(folder)

@@ -114,5 +114,5 @@ def missing(config: Any) -> dict[str, str]:
     return {
         key: node.experiment
         for key, node in config.items()
-        if isinstance(node, DictConfig) and OmegaConf.is_missing(node, "folder") and node.get("experiment")
+        if isinstance(node, DictConfig) and node.get("experiment") and node.get("folder") is None
     }
