@@ -44,9 +44,9 @@ class ConsolidatedReader:
     ) -> None:
         if side not in (None, *SIDES) or lobe not in (None, *LOBES):
             raise ValueError(
-                f"A consolidation can't be drawn into side {side!r}, lobe {lobe!r}; sides are {', '.join(SIDES)}, lobes "
-                f"{', '.join(LOBES)}. What has no such place, oedema or a pacemaker, can't be drawn onto a film: say "
-                "addition=consolidation_left."
+                f"A consolidation can't be drawn into side {side!r}, lobe {lobe!r}; sides are {', '.join(SIDES)}, "
+                f"lobes {', '.join(LOBES)}. What has no such place, oedema or a pacemaker, can't be drawn onto a film: "
+                "say addition=consolidation_left."
             )
         self.reader, self.size, self.side, self.lobe, self.seed = reader, size, side, lobe, seed
         self._origin = {record.id: record for record in reader.records}
