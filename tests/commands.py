@@ -33,7 +33,7 @@ def run(main: Callable[[], None], arguments: Sequence[str]) -> int:
     return 0
 
 
-def save_tiny_predictors(folder: Path) -> list[str]:
+def save_tiny_predictors(folder: Path, seed: int = 0) -> list[str]:
     """Write a classifier and a segmenter with random weights for films of 32 px.
 
     Returns:
@@ -41,7 +41,7 @@ def save_tiny_predictors(folder: Path) -> list[str]:
     """
     predictors: dict[str, Any] = {}
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         for role in ("confounded", "unconfounded"):
             small = {"channels": [8, 8, 8, 8], "layers": [1, 1, 1, 1]}
             predictors[f"{role}_classifier"] = Classifier("pneumothorax", size=SIZE, network=small)
