@@ -24,14 +24,15 @@ help: ## List the targets
 demo: $(env) ## A stress test on drawn radiographs, with a report: minutes on a laptop
 	$(PY) -m radedit.stress +scenario=$(SCENARIO) preset=demo
 
-smoke: $(env) ## The same path on a handful of records: one minute
-	$(PY) -m radedit.stress +scenario=$(SCENARIO) preset=smoke
+smoke: $(env) ## All three scenarios on a handful of records, predictors trained for a few steps: minutes
+	for scenario in acquisition manifestation population; do \
+	$(PY) -m radedit.stress +scenario=$$scenario preset=smoke || exit; done
 
 editors: $(env) ## All editors against known truth, on drawn radiographs
 	$(PY) -m radedit.benchmark
 
 open: $(env) realcxr outputs/open/bundle/unet/config.json outputs/open/lungs_segmenter/config.json ## The main job on real radiographs: make open REALCXR=/data/realcxr
-	$(PY) -m radedit.stress +scenario=population_one_lung realcxr=$(REALCXR)
+	$(PY) -m radedit.stress +scenario=population setting=open preset=open realcxr=$(REALCXR)
 
 # Each training goes on where it was stopped; what is finished is not done again.
 outputs/open/bundle/vae/config.json: | $(env) realcxr

@@ -31,7 +31,7 @@ N = 3
 def tiny(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Arguments of the smallest whole run: 32 px, two steps, random weights."""
     return [
-        SCENARIO, "preset=smoke", "logger=csv", f"size={SIZE}", f"n={N}", "n_also=1", "n_cells=1", "n_own=4",
+        SCENARIO, "preset=smoke", "seeds='0'", "logger=csv", f"size={SIZE}", f"n={N}", "n_also=1", "n_cells=1", "n_own=4",
         "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1", f"generator.folder={tiny_bundle}",
         *save_tiny_predictors(tmp_path_factory.mktemp("predictors")),
     ]  # fmt: skip
@@ -170,7 +170,7 @@ def test_what_changes_films_or_edits_has_another_folder(
 # Mistakes. A network that is asked anything would be long work.
 
 MISTAKES = {
-    "no scenario": (["preset=smoke"], "No scenario was given. Say +scenario=… with one of: manifestation"),
+    "no scenario": (["preset=smoke"], "No scenario was given. Say +scenario=… with one of: acquisition, manifestation, population"),
     "unknown scenario": (["+scenario=manifestatoin"], "no scenario 'manifestatoin'. Did you mean manifestation"),
     "misspelt key": ([SCENARIO, "edit.stepps=3"], "no 'edit.stepps' in conf/stress.yaml. Did you mean edit.steps"),
     "misspelt preset": ([SCENARIO, "preset=smokey"], "There is no preset 'smokey'. Did you mean smoke"),
@@ -243,9 +243,25 @@ def test_wandb_offline_gets_configuration_metrics_edits_and_hashes(
 
 
 @pytest.mark.slow
-def test_smoke_runs_with_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
-    """`make smoke`, but for the logger: shipped generator, shipped predictors."""
-    assert run(stress.main, [SCENARIO, "preset=smoke", "logger=csv", "out=out"]) == 0
+@pytest.mark.parametrize("scenario", ["acquisition", "manifestation", "population"])
+def test_smoke_runs_the_whole_sweep(scenario: str) -> None:
+    """`make smoke`, but for the logger: two seeds of every predictor are trained, for a few steps, and tested."""
+    assert run(stress.main, [f"+scenario={scenario}", "preset=smoke", "logger=csv", "out=out"]) == 0
+    additions = {"population": 4}.get(scenario, 1)
+    folders = list(Path("out/stress").glob(f"{scenario}-*"))
+    assert len(folders) == 2 * additions and len(list(Path("out/stress_sets").iterdir())) == additions
+    for folder in folders:
+        results = load(folder)
+        assert len(results.predictors) == len(results.verdicts) == 4 and results.counts["edited"] >= 3
+        assert {verdict.outcome for verdict in results.verdicts} == {"undecided"}  # so few films say nothing
+        assert (folder / "report.html").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+def test_demo_path_runs_with_what_is_shipped() -> None:
+    """`make demo`, but for the logger and the numbers: shipped generator, shipped predictors."""
+    few = ["seeds='0'", "training=[]", "n=4", "n_cells=4", "n_own=8", "n_also=2", "n_gallery=4", "edit.steps=4"]
+    assert run(stress.main, [SCENARIO, "preset=demo", *few, "logger=csv", "out=out"]) == 0
     (folder,) = Path("out/stress").glob("manifestation-*")
     results = load(folder)
     assert len(results.predictors) == 4 and results.counts["edited"] >= 3
