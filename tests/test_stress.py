@@ -170,7 +170,10 @@ def test_what_changes_films_or_edits_has_another_folder(
 # Mistakes. A network that is asked anything would be long work.
 
 MISTAKES = {
-    "no scenario": (["preset=smoke"], "No scenario was given. Say +scenario=… with one of: acquisition, manifestation, population"),
+    "no scenario": (
+        ["preset=smoke"],
+        "No scenario was given. Say +scenario=… with one of: acquisition, manifestation, population",
+    ),
     "unknown scenario": (["+scenario=manifestatoin"], "no scenario 'manifestatoin'. Did you mean manifestation"),
     "misspelt key": ([SCENARIO, "edit.stepps=3"], "no 'edit.stepps' in conf/stress.yaml. Did you mean edit.steps"),
     "misspelt preset": ([SCENARIO, "preset=smokey"], "There is no preset 'smokey'. Did you mean smoke"),

@@ -12,6 +12,7 @@ from radedit.phantom.world import World
 from radedit.types import Reader
 
 TRUTH = "truly shifted, same patients"
+SPLITS = {"test": "sources", "train": "predictor-train"}  # whose films are edited → namespace of the world
 
 
 class Shift(Protocol):
@@ -214,6 +215,7 @@ def removal_films(
     twin: Mapping[str, int | str],
     shifted: Mapping[str, int | str],
     cells: Mapping[str, Mapping[str, int | str]],
+    source_split: str = "test",
 ) -> StressData:
     """Drawn films of a scenario that removes a finding.
 
@@ -227,8 +229,13 @@ def removal_films(
         twin: Interventions that remove the finding only.
         shifted: Interventions on other patients, after which the shift has happened.
         cells: `"<finding>-<shortcut>"` → interventions that put a film there.
+        source_split: `test` edits films of patients whom no network knows; `train` edits the tested predictors' own
+            training films, as the paper does. The difference between the two is memorisation.
+
+    Raises:
+        ValueError: If there is no such split.
     """
-    films = PhantomReader(world, "sources", n, size, where=source)
+    films = PhantomReader(world, _namespace(source_split), n, size, where=source)
     patients = PhantomReader(world, "cells", n_cells, size)
     return StressData(
         source=films,
@@ -240,7 +247,14 @@ def removal_films(
 
 
 def addition_films(
-    world: World, *, n: int, size: int, source: Mapping[str, int], added: str, would: Mapping[str, str]
+    world: World,
+    *,
+    n: int,
+    size: int,
+    source: Mapping[str, int],
+    added: str,
+    would: Mapping[str, str],
+    source_split: str = "test",
 ) -> StressData:
     """Drawn films of a scenario that adds a finding.
 
@@ -251,9 +265,19 @@ def addition_films(
         source: Findings that source films have (1) or lack (0).
         added: Finding that the edit adds, and that the twins have.
         would: How it looks there: attribute → value, as in the editing prompt. Only patients on whom it would look so.
+        source_split: As for `removal_films`.
+
+    Raises:
+        ValueError: If there is no such split.
     """
-    films = PhantomReader(world, "sources", n, size, where=source, would={added: would})
+    films = PhantomReader(world, _namespace(source_split), n, size, where=source, would={added: would})
     return StressData(source=films, twin=films.twin(**{added: 1}))
+
+
+def _namespace(split: str) -> str:
+    if split not in SPLITS:
+        raise ValueError(f"source_split is {split!r}; allowed are {', '.join(SPLITS)}.")
+    return SPLITS[split]
 
 
 def _asked(scenario: Shift) -> dict[str, object]:

@@ -20,7 +20,7 @@ from radedit.harness.cost import expected_cost
 from radedit.harness.editors import Editor
 from radedit.harness.evaluate import kind_reader, kinds
 from radedit.harness.generate import EditPlan, generate
-from radedit.harness.scenario import Removal, StressData
+from radedit.harness.scenario import Removal, StressData, addition_films
 from radedit.models.bundle import Bundle
 from radedit.types import Reader, Record, Sample
 from tests.harness.conftest import BLOCK, N, halves
@@ -283,3 +283,12 @@ def test_masks_are_in_the_set(whole: Path) -> None:
     edit, keep = halves(sample)
     assert torch.equal(sample.masks["m_edit"], edit) and torch.equal(sample.masks["m_keep"], keep)
     assert json.loads((whole / "meta.json").read_text())["fingerprint"] == {"toy": 1}
+
+
+def test_training_films_can_be_edited_as_in_the_paper_and_are_others(world: World) -> None:
+    how: dict[str, Any] = {"n": 3, "size": SIZE, "source": {"pneumothorax": 0}, "added": "oedema", "would": {}}
+    test, train = (addition_films(world, **how, source_split=split).source for split in ("test", "train"))
+    assert {r.subject_id for r in test.records}.isdisjoint({r.subject_id for r in train.records})
+    assert all(record.subject_id.startswith("predictor-train") for record in train.records)
+    with pytest.raises(ValueError, match="source_split is 'val'; allowed are test, train"):
+        addition_films(world, **how, source_split="val")
