@@ -31,7 +31,8 @@ N = 3
 def tiny(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Arguments of the smallest whole run: 32 px, two steps, random weights."""
     return [
-        SCENARIO, "preset=smoke", "seeds='0'", "logger=csv", f"size={SIZE}", f"n={N}", "n_also=1", "n_cells=1", "n_own=4",
+        SCENARIO, "preset=smoke", "seeds='0'", "logger=csv", f"size={SIZE}", f"n={N}", "n_also=1", "n_cells=1",
+        "n_own=4",
         "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1", f"generator.folder={tiny_bundle}",
         *save_tiny_predictors(tmp_path_factory.mktemp("predictors")),
     ]  # fmt: skip

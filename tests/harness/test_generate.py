@@ -22,8 +22,9 @@ from radedit.harness.evaluate import kind_reader, kinds
 from radedit.harness.generate import EditPlan, generate
 from radedit.harness.scenario import Removal, StressData, addition_films
 from radedit.models.bundle import Bundle
+from radedit.phantom.world import World
 from radedit.types import Reader, Record, Sample
-from tests.harness.conftest import BLOCK, N, halves
+from tests.harness.conftest import BLOCK, SIZE, N, halves
 
 MakePlan = Callable[..., EditPlan]
 Make = Callable[..., Path]
