@@ -107,6 +107,8 @@ def run(config: DictConfig) -> None:
     out = Path(config.out)
     prepare_folder(out)
     rules: Rules = instantiate(config.rules)
+    if "evaluate" in config.run:
+        _check_given(config.predictors)
     asked = Asked.of(config)
     scenario, data, bundle, plan, stress_set = asked.scenario, asked.data, asked.bundle, asked.plan, asked.stress_set
     print(f"{scenario.title}\n{expected_cost(bundle, plan, data, stress_set)}\nstress set: {stress_set}", flush=True)
@@ -116,8 +118,12 @@ def run(config: DictConfig) -> None:
     tested = {f"ordinary-{subject.key}": subject.own_test for subject in subjects} | dict(data.cells)
     tested |= {"shifted": data.shifted} if data.shifted is not None else {}
     films = {name: fingerprint(reader) for name, reader in tested.items()}
-    run_hash = content_hash([asked.hash, who, films, config.n_gallery])
+    judged_by = [rules.limit, rules.path_limit, rules.min_n]
+    run_hash = content_hash([asked.hash, who, films, config.n_gallery, judged_by])
     folder = out / "stress" / f"{scenario.name}-{run_hash[:12]}"
+
+    if subjects:
+        print(f"report:     {folder / 'report.html'}\n", flush=True)
 
     clock = time.monotonic()
     if "generate" in config.run:
@@ -125,7 +131,6 @@ def run(config: DictConfig) -> None:
     generated = time.monotonic()
     if "evaluate" not in config.run:
         return
-    print(f"report:     {folder / 'report.html'}\n", flush=True)
     run_logger = instantiate(config.logger)
     try:
         evidence: Evidence = GATHER[type(scenario)](
@@ -177,17 +182,21 @@ def _segmenter(folder: str | None) -> Network | None:
     return None if folder is None else load_predictor(folder)
 
 
+def _check_given(predictors: DictConfig) -> None:
+    """See the mistakes in predictors whose folder is given, before any long work."""
+    absent = trained.missing(predictors)
+    for key, node in predictors.items():
+        if key not in absent and isinstance(node, DictConfig) and "folder" in node:
+            instantiate(node, _convert_="all")
+
+
 def _subjects(config: DictConfig, out: Path) -> list[Subject]:
     """The predictors; those whose folder is not given are found, or trained."""
     absent = trained.missing(config.predictors)
-    given = config.predictors.copy()
-    for key, node in given.items():
-        if key not in absent and "folder" in node:
-            instantiate(node, _convert_="all")  # its mistakes are seen before anything is trained
     folders = trained.obtain(absent, config.predictor.seed, out, list(config.training), config.train_jobs)
     for key, folder in folders.items():
-        given[key].folder = str(folder)
-    built = instantiate(given, _convert_="all")
+        config.predictors[key].folder = str(folder)
+    built = instantiate(config.predictors, _convert_="all")
     return [subject for subject in built.values() if isinstance(subject, Subject)]
 
 

@@ -25,8 +25,8 @@ def arguments(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> li
     overrides = [save_tiny_predictors(folder / f"seed-{seed}", seed) for seed in SEEDS][0]
     return [
         "+scenario=manifestation", "preset=smoke", "logger=csv", f"size={SIZE}", "n=3", "n_also=1", "n_cells=1",
-        "n_own=4", "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1", "edit.block=1", "seeds='0,1'",
-        f"generator.folder={tiny_bundle}", *(o.replace("seed-0", "seed-${predictor.seed}") for o in overrides),
+        "n_own=4", "anatomy=null", "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1", "edit.block=1",
+        "seeds='0,1'", f"generator.folder={tiny_bundle}", *(o.replace("seed-0", "seed-${predictor.seed}") for o in overrides),
     ]  # fmt: skip
 
 
