@@ -20,6 +20,7 @@ from radedit.harness.provenance import git_commit
 from radedit.models.bundle import LatentPredictor, hash_folder
 from radedit.models.predictors import Network, load_predictor
 from radedit.report.results import load
+from radedit.report.wandb_log import slug
 from tests.commands import run, save_tiny_predictors
 from tests.tiny_bundle import SIZE
 
@@ -235,8 +236,9 @@ def test_wandb_offline_gets_configuration_metrics_edits_and_hashes(
     assert config["hashes"] == results["hashes"] and config["commit"] == results["commit"]
     assert config["edit"]["steps"] == 2 and config["scenario"]["name"] == "manifestation"
     for row in results["table"]:
-        assert summary[f"accuracy/{row['predictor']}/{row['data']}"] == pytest.approx(row["accuracy"]["value"])
-    assert summary["count/sources"] == N
+        name = f"test/{row['predictor']}/{slug(row['data'])}/accuracy"
+        assert summary[name] == pytest.approx(row["accuracy"]["value"])
+    assert summary["counts/sources"] == N and config["editor_name"] == "radedit"
 
     (media,) = Path("copy").rglob("offline-run-*/files/media")
     (table,) = (media / "table").glob("edits*.table.json")

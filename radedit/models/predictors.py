@@ -74,6 +74,14 @@ class Network(nn.Module):
         """Log-odds of the label, shape (B,), and of the masks, shape (B, K, H, W); None for what it does not tell."""
         raise NotImplementedError
 
+    def features(self, images: Tensor) -> Tensor:
+        """The last feature map, shape (B, C, h, w), of which `label_logits` is a function."""
+        raise NotImplementedError
+
+    def label_logits(self, features: Tensor) -> Tensor:
+        """Log-odds of the label, shape (B,); only for a network that has one."""
+        raise NotImplementedError
+
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
         """Predict films, in evaluation mode (in which it stays) and without gradients.
@@ -145,7 +153,7 @@ class Classifier(Network):
         kept = network if isinstance(network, str) else {key: list(value) for key, value in network.items()}
         super().__init__(label, (), size, {"network": kept})
         if isinstance(network, str):
-            self.network = timm.create_model(network, pretrained=pretrained, in_chans=1, num_classes=1)
+            self.network: Any = timm.create_model(network, pretrained=pretrained, in_chans=1, num_classes=1)
         else:
             channels, layers = (tuple(network[key]) for key in ("channels", "layers"))
             self.network = ResNet(
@@ -155,7 +163,13 @@ class Classifier(Network):
         self.to(memory_format=torch.channels_last)  # half as long on a CPU
 
     def logits(self, images: Tensor) -> tuple[Tensor, None]:
-        return self.network(2 * images - 1)[:, 0], None
+        return self.label_logits(self.features(images)), None
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.network.forward_features(2 * images - 1)
+
+    def label_logits(self, features: Tensor) -> Tensor:
+        return self.network.forward_head(features)[:, 0]
 
 
 class SegmenterWithHead(Network):
@@ -225,7 +239,14 @@ class SegmenterWithHead(Network):
         x = avg_pool2d(2 * images - 1, self.shrink)
         features = [x, *self.encoder(x)][self.finest :]
         masks = self.mask_head(self.decoder(features, skip_connect=len(features) - 2))
-        return self.head(features[-1].mean(dim=(2, 3)))[:, 0] if self.head else None, masks
+        return self.label_logits(features[-1]) if self.head else None, masks
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.encoder(2 * images - 1)[-1]
+
+    def label_logits(self, features: Tensor) -> Tensor:
+        assert self.head is not None
+        return self.head(features.mean(dim=(2, 3)))[:, 0]
 
 
 def load_predictor(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:

@@ -53,6 +53,11 @@ def amount(value: float | None) -> str:
     return text.replace("-", MINUS)
 
 
+def unbroken(text: str) -> str:
+    """The same with hyphens at which no line ends, as in `U-Net`."""
+    return text.replace("-", "\N{NON-BREAKING HYPHEN}")
+
+
 def adding_up(parts: Sequence[float], start: float, end: float, digits: int = 1) -> list[float]:
     """Round fractions to `digits` of a per cent so that they lead from `start` to `end` as these are printed.
 

@@ -125,7 +125,7 @@ def _environment() -> jinja2.Environment:
         "amount": numbers.amount,
         "grade": _grade,
         "measured": _measured,
-        "unbroken": lambda text: text.replace("-", "\N{NON-BREAKING HYPHEN}"),
+        "unbroken": numbers.unbroken,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     environment.globals |= {

@@ -81,7 +81,7 @@ def data_uris(folder: Path, paths: Sequence[tuple[str, str]], budget: int, *, sm
     pictures = {path: _open(folder, path, what) for what, path in paths}
     uris: dict[str, str] = {}
     for side in SIDES:
-        uris = {path: _data_uri(picture, side, smallest) for path, picture in pictures.items()}
+        uris = {path: data_uri(picture, side, smallest) for path, picture in pictures.items()}
         if sum(map(len, uris.values())) <= budget:
             break
     return uris
@@ -113,8 +113,8 @@ def _open(folder: Path, path: str, what: str) -> Image.Image:
     return picture.convert("L") if picture.mode == "1" else picture
 
 
-def _data_uri(picture: Image.Image, side: int, smallest: int) -> str:
-    """A PNG, in 256 colours at most."""
+def data_uri(picture: Image.Image, side: int, smallest: int = 0) -> str:
+    """A PNG, in 256 colours at most, whose longest side is at most `side` and, enlarged, at least `smallest` px."""
     longest = max(picture.size)
     wanted = min(max(longest, smallest), side)
     if wanted != longest:

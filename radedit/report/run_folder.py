@@ -69,6 +69,33 @@ def write_results(folder: Path, stress_set: Path, evidence: Evidence, about: Map
     return results
 
 
+def find_stress_set(run: Path, name: str, hash_: str) -> Path:
+    """The stress set that a finished run was made on, beside it: `<run>/../../stress_sets/<name>-<hash>`.
+
+    Args:
+        run: Its folder.
+        name: Of the scenario.
+        hash_: Of the set, as the results have it.
+
+    Raises:
+        FileNotFoundError: If the set is gone.
+        ValueError: If it is another one.
+    """
+    place = Path(run).resolve().parent.parent / "stress_sets" / f"{name}-{hash_[:12]}"
+    if not hash_ or not (place / "manifest.csv").is_file():
+        raise FileNotFoundError(
+            f"The stress set of {run} is gone: there is no {place / 'manifest.csv'}. The same stress test, run again, "
+            "makes it."
+        )
+    meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+    if meta.get("content_hash") != hash_:
+        raise ValueError(
+            f"{place} has hash {str(meta.get('content_hash'))[:24]}…, but {run} was made on {hash_[:24]}…. "
+            "Run the stress test again."
+        )
+    return place
+
+
 def _size(stress_set: Path) -> int:
     row = next(row for row in read_rows(stress_set) if row.get("image"))
     return int(read_image(stress_set / row["image"]).pixels.shape[-1])

@@ -25,6 +25,7 @@ from radedit.harness.addition import YARDSTICK, gather
 from radedit.harness.editors import Editor
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence
+from radedit.harness.explain import explain
 from radedit.harness.generate import EditPlan, generate
 from radedit.harness.generator import Judgement, judge
 from radedit.harness.scenario import Addition, StressData
@@ -210,3 +211,31 @@ def test_the_report_says_how_weak_the_generator_is_and_whose_the_films_are(
     results = load(tmp_path / "run")
     assert results.measure == "dice" and results.gallery[0].licence
     assert json.loads((tmp_path / "run" / "results.json").read_text())["structure"] == "left lung"
+
+
+class Asked(DarkHalves):
+    """As `radedit.explain` finds it in a folder."""
+
+    size = SIZE
+
+    def predict(self, images: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(probability=None, masks=super().predict(images).masks)
+
+
+def test_a_case_is_explained_by_the_dice_and_the_outlines_that_the_run_measured(
+    films: StressData, stress_set: Path, gathered: Evidence
+) -> None:
+    record = gathered.gallery[0]
+    network: Any = Asked()
+    case = explain(
+        stress_set, record, {"dark": network}, structures=ADDITION.structures, edited=ADDITION.edited
+    )  # fmt: skip
+    assert [film.kind for film in case.films] == ["source", "vae", "replay", "sham", "edit", "twin"]
+    for film in case.films:
+        says = film.says["dark"]
+        assert says.dice == pytest.approx(gathered.probabilities[record]["dark"][film.kind], abs=1e-6)
+        assert says.cam is None and says.probability is None
+    drawn = case.films[0].says["dark"].drawn
+    assert drawn is not None and drawn.equal(gathered.answers[record]["source"]["dark"])
+    assert case.truth is not None and case.truth.equal(gathered.truths[record])
+    assert case.credits["licence"] and case.credits["attribution"]
