@@ -73,7 +73,7 @@ def render(results: Results, folder: Path) -> str:
     """The page's HTML."""
     lead, other = pair(results)
     cards = gallery(results, folder)
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         results=results,
         lead=lead,
@@ -104,7 +104,8 @@ def render(results: Results, folder: Path) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates, with the filters and the style that all pages share."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("radedit.report"),
         autoescape=True,
@@ -119,6 +120,7 @@ def _environment() -> jinja2.Environment:
         "interval": numbers.interval,
         "amount": numbers.amount,
         "grade": _grade,
+        "points_of": lambda fraction: f"{100 * fraction:g} points",
         "measured": _measured,
         "unbroken": lambda text: text.replace("-", "\N{NON-BREAKING HYPHEN}"),
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
