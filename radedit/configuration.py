@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 import os
 import re
 import sys
@@ -36,6 +37,10 @@ OmegaConf.register_new_resolver("radedit.offline", lambda: not os.environ.get("W
 OmegaConf.register_new_resolver("radedit.weights", lambda name: str(WEIGHTS / name), replace=True)
 OmegaConf.register_new_resolver("radedit.device", lambda: "cuda" if torch.cuda.is_available() else "cpu", replace=True)
 OmegaConf.register_new_resolver("radedit.precision", lambda: mixed_precision(), replace=True)
+# The paper counts epochs, Lightning steps.
+OmegaConf.register_new_resolver(
+    "radedit.steps", lambda epochs, n, batch: math.ceil(int(epochs) * int(n) / int(batch)), replace=True
+)
 
 
 def entry_point(config_name: str) -> Callable[[Task], Callable[[], None]]:

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from radedit.configuration import CONF, close_logger, entry_point
 from radedit.data.cache import fingerprint
 from radedit.data.fingerprint import content_hash
 from radedit.harness import addition, removal
+from radedit.harness.anatomy import anatomy
 from radedit.harness.answers import FILE, write_films
 from radedit.harness.cost import expected_cost
 from radedit.harness.edit_files import prepare_folder
@@ -30,6 +32,7 @@ from radedit.harness.provenance import git_commit, machine, versions
 from radedit.harness.scenario import Addition, Removal, StressData
 from radedit.harness.verdict import Rules
 from radedit.models.bundle import Bundle
+from radedit.models.predictors import Network, load_predictor
 from radedit.report.page import write_report
 from radedit.report.results import load
 from radedit.report.run_folder import write_results
@@ -44,6 +47,56 @@ GATHER = {Removal: removal.gather, Addition: addition.gather}
 STEPS = ("generate", "evaluate")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A stress set as a configuration describes it.
+
+    Attributes:
+        scenario: Which shift.
+        data: On which films.
+        bundle: By which generator.
+        plan: How.
+        determines: All that determines the set's content.
+        stress_set: Folder that it is in, or will be.
+    """
+
+    scenario: Removal | Addition
+    data: StressData
+    bundle: Bundle
+    plan: EditPlan
+    determines: dict[str, Any]
+    stress_set: Path
+
+    @property
+    def hash(self) -> str:
+        """Names the set's content."""
+        return content_hash(self.determines)
+
+    @classmethod
+    def of(cls, config: DictConfig) -> Asked:
+        """From the configuration of a stress test."""
+        scenario: Removal | Addition = instantiate(config.scenario, _convert_="all")
+        data: StressData = instantiate(config.dataset, _convert_="all")
+        bundle: Bundle = instantiate(config.generator, _convert_="all")
+        plan = EditPlan(
+            editor=Editor.of(instantiate(config.editor)),
+            masks=instantiate(config.mask_strategy),
+            also={name: Editor.of(edit) for name, edit in instantiate(config.also).items()},
+            n_also=config.n_also,
+            **config.edit,
+        )
+        determines = {
+            "scenario": scenario.determines,
+            "data": data.fingerprint,
+            "generator": bundle.hash,
+            **{key: OmegaConf.to_container(config[key], resolve=True) for key in ("editor", "mask_strategy", "edit")},
+            "also": OmegaConf.to_container(config.also, resolve=True) if config.n_also else {},
+            "n_also": config.n_also,
+        }
+        folder = Path(config.out) / "stress_sets" / f"{scenario.name}-{content_hash(determines)[:12]}"
+        return cls(scenario, data, bundle, plan, determines, folder)
+
+
 @entry_point("stress")
 def run(config: DictConfig) -> None:
     """Edit → score → keep → predict → report: one job of the scenario's sweep."""
@@ -53,29 +106,9 @@ def run(config: DictConfig) -> None:
         raise ValueError(f"run has {', '.join(sorted(unknown))}; allowed are {', '.join(STEPS)}.")
     out = Path(config.out)
     prepare_folder(out)
-    scenario: Removal | Addition = instantiate(config.scenario, _convert_="all")
     rules: Rules = instantiate(config.rules)
-    data: StressData = instantiate(config.dataset, _convert_="all")
-    bundle: Bundle = instantiate(config.generator, _convert_="all")
-    plan = EditPlan(
-        editor=Editor.of(instantiate(config.editor)),
-        masks=instantiate(config.mask_strategy),
-        also={name: Editor.of(edit) for name, edit in instantiate(config.also).items()},
-        n_also=config.n_also,
-        **config.edit,
-    )
-    determines = {
-        "scenario": scenario.determines,
-        "data": data.fingerprint,
-        "generator": bundle.hash,
-        "editor": OmegaConf.to_container(config.editor, resolve=True),
-        "mask_strategy": OmegaConf.to_container(config.mask_strategy, resolve=True),
-        "also": OmegaConf.to_container(config.also, resolve=True) if config.n_also else {},
-        "edit": OmegaConf.to_container(config.edit, resolve=True),
-        "n_also": config.n_also,
-    }
-    set_hash = content_hash(determines)
-    stress_set = out / "stress_sets" / f"{scenario.name}-{set_hash[:12]}"
+    asked = Asked.of(config)
+    scenario, data, bundle, plan, stress_set = asked.scenario, asked.data, asked.bundle, asked.plan, asked.stress_set
     print(f"{scenario.title}\n{expected_cost(bundle, plan, data, stress_set)}\nstress set: {stress_set}", flush=True)
 
     subjects = _subjects(config, out) if "evaluate" in config.run else []
@@ -83,12 +116,12 @@ def run(config: DictConfig) -> None:
     tested = {f"ordinary-{subject.key}": subject.own_test for subject in subjects} | dict(data.cells)
     tested |= {"shifted": data.shifted} if data.shifted is not None else {}
     films = {name: fingerprint(reader) for name, reader in tested.items()}
-    run_hash = content_hash([set_hash, who, films, config.n_gallery])
+    run_hash = content_hash([asked.hash, who, films, config.n_gallery])
     folder = out / "stress" / f"{scenario.name}-{run_hash[:12]}"
 
     clock = time.monotonic()
     if "generate" in config.run:
-        generate(scenario, data, bundle, plan, stress_set, determines)
+        generate(scenario, data, bundle, plan, stress_set, asked.determines)
     generated = time.monotonic()
     if "evaluate" not in config.run:
         return
@@ -113,13 +146,14 @@ def run(config: DictConfig) -> None:
             "machine": machine(),
             "versions": versions(),
             "minutes": {"generate": (generated - clock) / 60, "evaluate": (evaluated - generated) / 60},
-            "hashes": {"generator": bundle.hash, "stress_set": set_hash, "predictors": who, "run": run_hash},
+            "hashes": {"generator": bundle.hash, "stress_set": asked.hash, "predictors": who, "run": run_hash},
             "config": {
-                **{k: determines[k] for k in ("editor", "mask_strategy", "edit")},
+                **{k: asked.determines[k] for k in ("editor", "mask_strategy", "edit")},
                 "scenario": OmegaConf.to_container(config.scenario, resolve=True),
                 "rules": OmegaConf.to_container(config.rules, resolve=True),
             },
             "threshold": plan.threshold,
+            "edit_quality": {**(evidence.quality or {}), **anatomy(stress_set, _segmenter(config.anatomy))},
             **(
                 {"generator": judgement.figures, "weaknesses": judgement.weaknesses, "remarks": judgement.remarks}
                 if judgement
@@ -139,14 +173,17 @@ def run(config: DictConfig) -> None:
         close_logger([run_logger])
 
 
+def _segmenter(folder: str | None) -> Network | None:
+    return None if folder is None else load_predictor(folder)
+
+
 def _subjects(config: DictConfig, out: Path) -> list[Subject]:
     """The predictors; those whose folder is not given are found, or trained."""
     absent = trained.missing(config.predictors)
     given = config.predictors.copy()
-    for key in absent:
-        given[key].folder = str(trained.WEIGHTS)  # for the moment, so that the others' mistakes are seen first
-    for node in (node for key, node in given.items() if key not in absent and "folder" in node):
-        instantiate(node, _convert_="all")
+    for key, node in given.items():
+        if key not in absent and "folder" in node:
+            instantiate(node, _convert_="all")  # its mistakes are seen before anything is trained
     folders = trained.obtain(absent, config.predictor.seed, out, list(config.training), config.train_jobs)
     for key, folder in folders.items():
         given[key].folder = str(folder)
@@ -154,8 +191,12 @@ def _subjects(config: DictConfig, out: Path) -> list[Subject]:
     return [subject for subject in built.values() if isinstance(subject, Subject)]
 
 
-def main() -> None:
-    """Say what can be tested where no scenario was given, before Hydra composes; end a sweep with its own report."""
+def require_scenario() -> None:
+    """Say what can be tested where no scenario was given, before Hydra composes.
+
+    Raises:
+        SystemExit: If none was.
+    """
     arguments = sys.argv[1:]
     asks_for_help = any(
         argument in ("--help", "-h", "--cfg", "-c", "--hydra-help", "--info", "-i") for argument in arguments
@@ -163,6 +204,11 @@ def main() -> None:
     if not asks_for_help and not any(argument.startswith("+scenario=") for argument in arguments):
         scenarios = ", ".join(sorted(path.stem for path in (CONF / "scenario").glob("*.yaml")))
         raise SystemExit(f"error: No scenario was given. Say +scenario=… with one of: {scenarios}.")
+
+
+def main() -> None:
+    """Run the scenario's sweep, and end it with a report of its own."""
+    require_scenario()
     with jobs() as folders:
         run()
     finish(folders)

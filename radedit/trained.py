@@ -62,6 +62,12 @@ def find(named: str, folders: Sequence[Path]) -> Path | None:
     return None
 
 
+def known(experiment: str, seed: int, out: str | Path, overrides: Sequence[str] = ()) -> Path | None:
+    """Folder of an experiment's predictor, if it has been trained; arguments as for `obtain`."""
+    named = recipe(composed("train", [f"+experiment={experiment}", f"seed={seed}", *overrides]))
+    return find(named, (SHIPPED, Path(out) / "predictors" / experiment))
+
+
 def obtain(
     experiments: Mapping[str, str], seed: int, out: Path, overrides: Sequence[str] = (), jobs: int = 1
 ) -> dict[str, Path]:
@@ -114,5 +120,5 @@ def missing(config: Any) -> dict[str, str]:
     return {
         key: node.experiment
         for key, node in config.items()
-        if isinstance(node, DictConfig) and OmegaConf.is_missing(node, "folder") and node.get("experiment")
+        if isinstance(node, DictConfig) and node.get("experiment") and node.get("folder") is None
     }

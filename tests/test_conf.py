@@ -67,10 +67,14 @@ def groups(primary: str, recipe: str | None) -> dict[str, str]:
     return {group: option for group, option in choices.items() if not str(group).startswith("hydra/")}
 
 
+def recipes(primary: str) -> list[str | None]:
+    """Overrides without one of which the primary config means nothing, such as `+scenario=manifestation`."""
+    chosen = [as_override(path) for path in RECIPES if PRIMARY_OF[path.relative_to(CONF).parts[0]] == primary]
+    return [*chosen] or [None]
+
+
 def first_recipe(primary: str) -> str | None:
-    """An override without which the primary config means nothing, such as `+scenario=manifestation`."""
-    chosen = [path for path in RECIPES if PRIMARY_OF[path.relative_to(CONF).parts[0]] == primary]
-    return as_override(chosen[0]) if chosen else None
+    return recipes(primary)[0]
 
 
 def as_override(recipe: Path) -> str:
@@ -190,12 +194,12 @@ def test_setting_has_a_scenario(setting: Path) -> None:
 def test_option_composes_into_a_primary_config(option: Path) -> None:
     words = name(option).split("/")
     for primary in PRIMARIES:
-        recipe = first_recipe(primary)
-        for cut in range(len(words) - 1, 0, -1):
-            group, choice = "/".join(words[:cut]), "/".join(words[cut:])
-            if group in groups(primary, recipe):
-                check(composed(primary, ([recipe] if recipe else []) + [f"{group}={choice}"]))
-                return
+        for recipe in recipes(primary):
+            for cut in range(len(words) - 1, 0, -1):
+                group, choice = "/".join(words[:cut]), "/".join(words[cut:])
+                if group in groups(primary, recipe):
+                    check(composed(primary, ([recipe] if recipe else []) + [f"{group}={choice}"]))
+                    return
     assert not PRIMARIES, f"conf/{name(option)}.yaml belongs to no group of {PRIMARIES}"
 
 

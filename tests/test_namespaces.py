@@ -74,7 +74,7 @@ def uses_of_stress() -> Iterator[tuple[str, PhantomReader]]:
 
 
 def uses_of_benchmarks() -> Iterator[tuple[str, PhantomReader]]:
-    for primary in ("benchmark", "examine"):
+    for primary in ("benchmark", "examine", "compare"):
         for path, node in nodes(OmegaConf.to_container(config(primary), resolve=True)):
             yield f"{primary}, {path}", instantiate(node, _convert_="all")
 

@@ -39,6 +39,11 @@ COUNTS = {
 QUALITY = {
     "keep_change_mean": "Mean change inside m_keep, grey levels",
     "keep_change_max": "Largest change inside m_keep, grey levels",
+    "changed_outside": "Pixels outside both masks that changed by more than 8 grey levels, %",
+    "heart_width_before": "Heart width before the edit, % of the film",
+    "heart_width_after": "Heart width after it, %",
+    "lung_area_before": "Lung area before the edit, % of the film",
+    "lung_area_after": "Lung area after it, %",
 }
 MEASURES = {
     "dice": "Dice of the edited structure, %",

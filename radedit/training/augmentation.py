@@ -46,15 +46,19 @@ def appendix_b(size: int) -> v2.Compose:
     ])  # fmt: skip
 
 
-def appendix_c(size: int) -> v2.Compose:
+def appendix_c(size: int, flip: float = 0.5) -> v2.Compose:
     """For segmenters (App. C): as Appendix B, but a scale around 1, and elastic.
+
+    Args:
+        size: Side of the films, px.
+        flip: Probability of a flip; 0 where labels or masks name a side, which flips swap.
 
     Note:
         A crop can't be larger than its film, so the scale s ∼ U(0.9, 1.1) is read as a zoom. Albumentations' elastic
         transform has no "scale"; 0.15 is read as its strength α, as a share of the film's side.
     """
     return v2.Compose([
-        *_shared(),
+        *_shared(flip),
         v2.RandomAffine(0, scale=(0.9, 1.1)),
         v2.ElasticTransform(alpha=0.15 * size, sigma=size / 50),
         v2.GaussianNoise(sigma=0.05),
@@ -77,9 +81,9 @@ def light(flip: float = 0.5) -> v2.Compose:
     ])  # fmt: skip
 
 
-def _shared() -> list[v2.Transform]:
+def _shared(flip: float = 0.5) -> list[v2.Transform]:
     return [
-        v2.RandomHorizontalFlip(0.5),
+        v2.RandomHorizontalFlip(flip),
         v2.RandomAffine(30, shear=(-15, 15), interpolation=v2.InterpolationMode.BILINEAR),
         v2.ColorJitter(brightness=(0.8, 1.2), contrast=(0.8, 1.2)),
     ]

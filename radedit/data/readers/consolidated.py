@@ -14,11 +14,11 @@ import torch
 
 from radedit.data.cache import fingerprint
 from radedit.data.transforms import preprocess
-from radedit.phantom.anatomy import Anatomy, Side
+from radedit.phantom.anatomy import SIDES, Anatomy, Side
 from radedit.phantom.findings import Consolidation
 from radedit.phantom.on_film import consolidated
 from radedit.phantom.render import RENDERER
-from radedit.phantom.reports import impression
+from radedit.phantom.reports import LOBES, impression
 from radedit.phantom.world import stream
 from radedit.types import Reader, Record, Sample
 
@@ -34,11 +34,20 @@ class ConsolidatedReader:
         side: Of every consolidation; drawn by lot where None.
         lobe: Likewise.
         seed: Names the consolidations, with the record's id.
+
+    Raises:
+        ValueError: If there is no such side or lobe.
     """
 
     def __init__(
         self, reader: Reader, size: int, *, side: Side | None = None, lobe: str | None = None, seed: int = 0
     ) -> None:
+        if side not in (None, *SIDES) or lobe not in (None, *LOBES):
+            raise ValueError(
+                f"A consolidation can't be drawn into side {side!r}, lobe {lobe!r}; sides are {', '.join(SIDES)}, "
+                f"lobes {', '.join(LOBES)}. What has no such place, oedema or a pacemaker, can't be drawn onto a film: "
+                "say addition=consolidation_left."
+            )
         self.reader, self.size, self.side, self.lobe, self.seed = reader, size, side, lobe, seed
         self._origin = {record.id: record for record in reader.records}
 

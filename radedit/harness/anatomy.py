@@ -1,0 +1,81 @@
+"""What an edit does where no mask is (Section 6): pixels, the heart, and the lungs before and after.
+
+Heart and lungs are measured by a segmenter that no scenario tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radedit.data.images import read_image, read_mask
+from radedit.data.stress_set import read_rows
+from radedit.harness.segmentation import Segments, drawn
+from radedit.harness.statistics import clustered_mean
+
+LUNGS, HEART = ("right_lung", "left_lung"), "heart"
+CHANGED = 8 / 255  # a pixel that changes by more has changed; our choice: the round trip's own noise stays below
+BATCH = 32
+
+
+def heart_width(masks: Tensor) -> Tensor:
+    """Greatest horizontal extent, px, shape (B,), of hearts bool (B, H, W); 0 where there is none."""
+    columns = masks.any(dim=-2)
+    position = torch.arange(columns.shape[-1])
+    last = torch.where(columns, position, -1).amax(-1)
+    first = torch.where(columns, position, columns.shape[-1]).amin(-1)
+    return (last - first + 1).clamp(min=0)
+
+
+def anatomy(stress_set: Path, segmenter: Segments | None) -> dict[str, Any]:
+    """Means over all edits, each with an interval over patients, against the autoencoder's round trip of the source.
+
+    Args:
+        stress_set: A finished set.
+        segmenter: Draws right lung, left lung and heart; without one only pixels are counted.
+
+    Returns:
+        `changed_outside`: per cent of the pixels outside both masks that changed by more than 8 grey levels; and with a
+        segmenter heart width and lung area before and after, per cent of the film's width and area.
+    """
+    rows = read_rows(stress_set)
+    paths = {(row["attr_record"], row["attr_kind"]): stress_set / row["image"] for row in rows}
+    sources = {row["attr_record"]: row for row in rows if row["attr_kind"] == "source"}
+    subjects = {record: row["subject_id"] for record, row in sources.items()}
+    records = [record for record, _ in paths if _ == "edit"]
+    found: dict[str, list[float]] = {}
+    for first in range(0, len(records), BATCH):
+        chunk = records[first : first + BATCH]
+        before, after = (
+            torch.stack([read_image(paths[record, kind]).pixels for record in chunk]) for kind in ("vae", "edit")
+        )
+        size = (before.shape[-2], before.shape[-1])
+        masks = [
+            torch.stack([read_mask(stress_set / sources[record][f"mask_m_{name}"], size) for record in chunk])
+            for name in ("edit", "keep")
+        ]
+        outside = ~(masks[0] | masks[1])
+        changed = ((after - before).abs() > CHANGED) & outside
+        share = 100 * changed.flatten(1).sum(1) / outside.flatten(1).sum(1).clamp(min=1)
+        found.setdefault("changed_outside", []).extend(share.tolist())
+        if segmenter is not None:
+            for when, films in (("before", before), ("after", after)):
+                for name, values in _measures(segmenter, films).items():
+                    found.setdefault(f"{name}_{when}", []).extend(values.tolist())
+    return {name: _mean(values, [subjects[record] for record in records]) for name, values in found.items()}
+
+
+def _measures(segmenter: Segments, films: Tensor) -> dict[str, Tensor]:
+    parts = drawn(segmenter, films, (*LUNGS, HEART))
+    side = films.shape[-1]
+    lungs = parts[:, :2].any(1).flatten(1).sum(1)
+    return {"heart_width": 100 * heart_width(parts[:, 2]) / side, "lung_area": 100 * lungs / side**2}
+
+
+def _mean(values: Sequence[float], subjects: Sequence[str]) -> dict[str, Any]:
+    return clustered_mean(np.asarray(values), subjects).dict()

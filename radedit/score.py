@@ -1,0 +1,62 @@
+"""What the editing score can tell, on a finished stress set: `python -m radedit.score +scenario=manifestation`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from radedit.configuration import entry_point
+from radedit.data.atomic import write_atomically
+from radedit.harness.provenance import git_commit, machine
+from radedit.harness.score_study import by_failure, study, sweep
+from radedit.report.score_figure import score_figure
+from radedit.stress import Asked, require_scenario
+
+
+@entry_point("stress")
+def run(config: DictConfig) -> None:
+    """Score every film of the set, and tell good edits from failures by the score alone."""
+    asked = Asked.of(config)
+    if not (asked.stress_set / "manifest.csv").is_file():
+        raise FileNotFoundError(
+            f"There is no finished stress set in {asked.stress_set}. Make it first: python -m radedit.stress "
+            f"{' '.join(argument for argument in sys.argv[1:] if not argument.startswith('hydra.'))}"
+        )
+    folder = Path(config.out) / "score" / asked.stress_set.name
+    folder.mkdir(parents=True, exist_ok=True)
+    scored = study(asked.scenario, asked.data, asked.bundle, asked.stress_set)
+    table, thresholds = by_failure(scored), sweep(scored)
+    score_figure(scored, asked.plan.threshold, folder / "score.png")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["threshold", "kept", "of", "good"])
+    writer.writerows([row["threshold"], row["kept"], row["of"], f"{row['good']:.4f}"] for row in thresholds)
+    write_atomically(folder / "thresholds.csv", text.getvalue().encode())
+    about = {"commit": git_commit(), "machine": machine(), "stress_set": asked.hash, "generator": asked.bundle.hash}
+    found = about | {"by_failure": table, "thresholds": thresholds}
+    write_atomically(folder / "score.json", (json.dumps(found, indent=1) + "\n").encode())
+    for row in table:
+        area, counts = row["auroc"], f"{row['good']} good, {row['failed']} {row['failure']}"
+        value = "–" if area is None else f"{area['value']:.2f}"
+        between = "" if area is None or area["low"] is None else f" ({area['low']:.2f}–{area['high']:.2f})"
+        print(f"{row['which']:8} {counts:36} AUROC {value}{between}")
+    for row in thresholds:
+        good = f"{100 * row['good']:.0f} % of them good"
+        print(f"threshold {row['threshold']:5.2f}: {row['kept']:4.0f} of {row['of']:.0f} kept, {good}")
+    print(folder.resolve())
+
+
+def main() -> None:
+    """One stress set, not a sweep."""
+    require_scenario()
+    sys.argv.append("hydra.mode=RUN")
+    run()
+
+
+if __name__ == "__main__":
+    main()
