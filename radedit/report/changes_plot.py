@@ -45,7 +45,8 @@ def changes_plot(results: Results, name: str, *, narrow: bool = False) -> Markup
     ]
     low, high = min([0.0, *bounds]), max([0.0, *bounds])
     every = next(step for step in (0.02, 0.05, 0.1, 0.25, 0.5) if high - low <= 6 * step or step == 0.5)
-    low, high = (math.floor(low / every - 0.2) * every, math.ceil(high / every + 0.2) * every)
+    low = max(-1.0, math.floor(low / every - 0.2) * every)
+    high = min(1.0, math.ceil(high / every + 0.2) * every)
     axis = Axis(22, NARROW - 22, low, high) if narrow else Axis(300, 900, low, high)
     axis.draw(sheet, 28, bottom, title=f"change of {wording(results).measure}, points", every=every, unit="")
     y = 0.0

@@ -22,7 +22,7 @@ def excludes_zero(contrast: Contrast) -> bool | None:
 
 
 def finding(results: Results, contrast: Contrast | None = None) -> str:
-    """By how much more the shift costs one predictor than the other, with its interval; empty where that is not known."""
+    """By how much more the shift costs one predictor than the other, with its interval; empty where not known."""
     contrast = contrast or signature(results)
     if contrast is None or contrast.difference.value is None:
         return ""

@@ -13,8 +13,11 @@ import yaml
 from markupsafe import Markup
 
 from radedit.report import figures, numbers
+from radedit.report.changes_plot import changes_plot
+from radedit.report.findings import finding
 from radedit.report.gallery import gallery, name_of, typical
 from radedit.report.headline import headline, pair
+from radedit.report.kept_plot import kept_plot
 from radedit.report.pictures import data_uris
 from radedit.report.results import KEPT, OUTLINES, OWN, Attribution, Estimate, Results, load
 from radedit.report.wording import wording
@@ -84,6 +87,10 @@ def render(results: Results, folder: Path) -> str:
         lead=lead,
         other=other,
         headline=headline(results),
+        finding_sentence=finding(results),
+        trainings=max((row.seeds for row in results.table), default=1),
+        seeds=sorted({str(seed) for predictor in results.predictors for seed in predictor.seeds if seed is not None}),
+        ranked=[entry for entry in results.ranking if entry.auroc_ordinary or entry.auroc_edits or entry.at_threshold],
         words=wording(results),
         setting=SETTINGS.get(results.setting, ""),
         cells=_cell_pictures(results, folder),
@@ -127,6 +134,7 @@ def environment() -> jinja2.Environment:
         "grade": _grade,
         "points_of": lambda fraction: f"{100 * fraction:g} points",
         "measured": _measured,
+        "p_value": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
         "unbroken": lambda text: text.replace("-", "\N{NON-BREAKING HYPHEN}"),
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
@@ -164,6 +172,10 @@ def _plots(results: Results) -> dict[str, Any]:
         plots["forest"] = [figures.forest(results, narrow=narrow) for narrow in sizes]
     if results.agreement:
         plots["agreement"] = [figures.agreement(results.agreements(), results, narrow=narrow) for narrow in sizes]
+    if results.changes:
+        plots["changes"] = [changes_plot(results, "changes", narrow=narrow) for narrow in sizes]
+    if any(curve.points for curve in results.kept_curve):
+        plots["curve"] = [kept_plot(results, "kept", narrow=narrow) for narrow in sizes]
     if any(cosine is not None for cosine in results.score.cosine):
         plots["score"] = [figures.score_histogram(results.score, results.threshold, narrow=narrow) for narrow in sizes]
     return plots

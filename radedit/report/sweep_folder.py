@@ -20,6 +20,7 @@ from radedit.report.gallery import NAMES
 from radedit.report.gate import write_gate
 from radedit.report.page import write_report
 from radedit.report.pooled_results import pooled_results, write_pooled
+from radedit.report.sweep_certificate import write_certificates
 from radedit.report.sweep_page import write_sweep_page
 from radedit.report.sweep_results import FILE, Member, Variant, load_sweep
 from radedit.report.sweep_table import write_sweep_csv
@@ -75,9 +76,11 @@ def write_sweep(runs: Sequence[FinishedRun], out: Path, additions: Mapping[str, 
         for part in parts
         for verdict in part.verdicts
     ]
+    command = f"python -m radedit.sweep runs=[{','.join(sorted(_relative(run.folder) for run in runs))}]"
     for part in parts:
         write_pooled(folder / part.key, part.results, part.runs[0].folder)
         write_report(folder / part.key)
+        write_certificates(folder / part.key, part.results, part.verdicts, first.rules, command)
     members = [
         Member(
             run.folder.name, run.hash, part.key, run.stress_set, run.results.get("predictor_seed"),
@@ -87,7 +90,6 @@ def write_sweep(runs: Sequence[FinishedRun], out: Path, additions: Mapping[str, 
         for run in part.runs
     ]  # fmt: skip
     variants = [_variant(part.key, part.name, part.group, part.results) for part in parts]
-    command = f"python -m radedit.sweep runs=[{','.join(sorted(_relative(run.folder) for run in runs))}]"
     sweep = {
         **{name: first.results.get(name, "") for name in ("name", "setting", "section")},
         "title": _title(parts),
@@ -207,7 +209,11 @@ def _groups(parts: Sequence[_Part]) -> list[dict[str, Any]]:
         cosines = {f"{part.key}/{id_}": c for part in members for id_, c in part.runs[0].cosines.items()}
         figures = pooled_figures(pooled, together, first.runs[0].rules, cosines, twin_is=first.runs[0].twin_is)
         # Each part is judged by itself; together they would be judged twice.
-        base = first.results | {"added": finding, "title": together.title, "structure": "edited lung", "skipped": []}
+        told = first.runs[0].results
+        base = first.results | {
+            "added": finding, "title": together.title, "structure": "edited lung", "skipped": [],
+            "hashes": told["hashes"], "predictor_seed": told.get("predictor_seed"),
+        }  # fmt: skip
         counts = {name: sum(part.results["counts"][name] for part in members) for name in first.results["counts"]}
         results = pooled_results([base], pooled, figures) | {
             "verdicts": [], "counts": counts, "notes": [], "score": {}, "hashes": {},
