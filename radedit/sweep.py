@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from radedit.configuration import CONF, entry_point
+from radedit.harness.verdict import exit_code
+from radedit.report.finished_run import FinishedRun, read_run
+from radedit.report.page import PAGE
+from radedit.report.sweep_folder import kind_of, write_sweep
+from radedit.report.sweep_results import load_sweep
+from radedit.report.sweep_table import print_sweep
 
 NOTES = "RADEDIT_JOBS"
 
@@ -41,4 +52,52 @@ def note_job(folder: Path) -> None:
 
 
 def finish(folders: Sequence[Path]) -> None:
-    """Put the runs together."""
+    """Put the runs of a command together, print their table and verdicts, and end with the exit code of the rules.
+
+    Jobs that do not belong together, as of a command that swept over settings or limits, give a report each.
+
+    Raises:
+        SystemExit: With 1 for fail and 3 for undecided, where the rules have it fail on these; with 2 where the runs
+            can't be put together.
+    """
+    together: dict[tuple[str, str, str], list[FinishedRun]] = {}
+    codes = [0]
+    try:
+        for run in map(read_run, folders):
+            together.setdefault(kind_of(run), []).append(run)
+        for runs in together.values():
+            codes.append(_put_together(runs, runs[0].folder.parent.parent / "sweeps"))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    if code := 1 if 1 in codes else max(codes):
+        raise SystemExit(code)
+
+
+@entry_point("sweep")
+def main(config: DictConfig) -> None:
+    """Put the runs of several commands together, e.g. of two editors."""
+    runs = [read_run(Path(folder)) for folder in config.runs]
+    if code := _put_together(runs, Path(config.out)):
+        raise SystemExit(code)
+
+
+def additions() -> dict[str, tuple[str, str]]:
+    """Editing prompt of each addition → its name, and its group in Figure 5."""
+    found = {}
+    for path in sorted((CONF / "addition").glob("*.yaml")):
+        config = OmegaConf.load(path)
+        found[str(config.scenario.prompt)] = (path.stem, str(config.addition.finding))
+    return found
+
+
+def _put_together(runs: Sequence[FinishedRun], out: Path) -> int:
+    """Write and print; the exit code."""
+    finished = write_sweep(runs, out, additions())
+    print_sweep(load_sweep(finished.folder))
+    print(f"\nsweep: {(finished.folder / PAGE).resolve()}")
+    return exit_code(finished.verdicts, finished.rules) if finished.verdicts else 0
+
+
+if __name__ == "__main__":
+    main()

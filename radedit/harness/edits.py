@@ -20,7 +20,7 @@ class Edits:
 
     Attributes:
         kept, every: Records whose edit was kept, and all that were edited.
-        score: Editing score of every edit, and whether it was kept.
+        score: Of every edit: its record, its editing score, and whether it was kept.
         counts: Of records: sources, edited, skipped, kept, rejected, undefined.
         skipped: Records that could not be edited, and why.
         notes: How many were kept, as sentences; where they are few, what another threshold would keep.
@@ -54,7 +54,7 @@ class Edits:
         return cls(
             kept,
             every,
-            {"cosine": cosines, "kept": [row["kept"] for row in edits.values()]},
+            {"record": every, "cosine": cosines, "kept": [row["kept"] for row in edits.values()]},
             {
                 "sources": len(data.source.records),
                 "edited": len(every),

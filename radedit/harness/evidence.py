@@ -111,6 +111,7 @@ def table(
                 "n": len(found.ids),
                 "seeds": len(per_seed),
                 "std": float(np.std(per_seed, ddof=1)) if len(per_seed) > 1 else None,
+                "per_seed": {name: found.per_seed(name) for name in (yardstick.measure, *yardstick.tabled)},
                 "paper": None if said is None else said[0],
                 "paper_std": None if said is None else said[1],
             }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radedit.harness.statistics import Estimate, clustered_mean, draws, patients, percentiles
+from radedit.harness.statistics import SEEDS, Estimate, clustered_mean, draws, patients, percentiles
 
 LEAST_PREDICTORS = 5  # below, most resamples are of two or three predictors, which agree or don't by luck
 
@@ -39,15 +39,38 @@ def auroc(
     Raises:
         ValueError: If a score is NaN, or there are not as many subjects as scores.
     """
-    scores = [_scores(positive_scores, positive_subjects), _scores(negative_scores, negative_subjects)]
-    if not all(map(len, scores)):
-        return None
-    of_positives, n = slice(len(scores[0])), sum(map(len, scores))
-    of_negatives = slice(len(scores[0]), n)
-    levels, level = np.unique(np.concatenate(scores), return_inverse=True)
-    names, patient = patients([*positive_subjects, *negative_subjects])
+    positives, negatives = _scores(positive_scores, positive_subjects), _scores(negative_scores, negative_subjects)
+    return crossed_auroc(positives[None], negatives[None], positive_subjects, negative_subjects, seed=seed)
 
-    def area(weights: NDArray[np.float64]) -> float:
+
+def crossed_auroc(
+    positive_scores: NDArray[np.float64],
+    negative_scores: NDArray[np.float64],
+    positive_subjects: Sequence[str],
+    negative_subjects: Sequence[str],
+    *,
+    seed: int = 0,
+) -> Estimate | None:
+    """Mean over predictor seeds of the AUROC, with a bootstrap interval over patients and seeds, crossed.
+
+    Args:
+        positive_scores: Of films that have the finding, shape (S, N), any unit; a seed is only compared with itself.
+        negative_scores: Of films that have not, shape (S, M), of the same seeds.
+        positive_subjects: Whose film each of its columns is.
+        negative_subjects: Likewise.
+        seed: Of the resampling.
+
+    Returns:
+        As `auroc`.
+    """
+    n = len(positive_subjects) + len(negative_subjects)
+    if not len(positive_subjects) or not len(negative_subjects):
+        return None
+    names, patient = patients([*positive_subjects, *negative_subjects])
+    of_positives, of_negatives = slice(len(positive_subjects)), slice(len(positive_subjects), n)
+    ranked = [np.unique(row, return_inverse=True) for row in np.concatenate([positive_scores, negative_scores], axis=1)]
+
+    def area(weights: NDArray[np.float64], levels: NDArray[np.float64], level: NDArray[np.int64]) -> float:
         of_films = weights[patient]
         positive, negative = (
             np.bincount(level[part], weights=of_films[part], minlength=len(levels))
@@ -60,9 +83,12 @@ def auroc(
 
     low = high = None
     if min(len(np.unique(patient[part])) for part in (of_positives, of_negatives)) > 1:
-        areas = np.array([area(weights) for weights in draws(len(names), seed)])
-        low, high = percentiles(areas[~np.isnan(areas)])
-    return Estimate(area(np.ones(len(names))), low, high, n)
+        areas = np.array([[area(weights, *of_seed) for of_seed in ranked] for weights in draws(len(names), seed)])
+        of_seeds = draws(len(ranked), seed, SEEDS)
+        resampled = (areas * of_seeds).sum(axis=1) / of_seeds.sum(axis=1)
+        low, high = percentiles(resampled[~np.isnan(resampled)])
+    value = float(np.mean([area(np.ones(len(names)), *of_seed) for of_seed in ranked]))
+    return Estimate(value, low, high, n)
 
 
 def precedence(before: ArrayLike, after: ArrayLike, subjects: Sequence[str], *, seed: int = 0) -> Estimate:

@@ -26,8 +26,9 @@ from radedit.harness.evidence import (
     worst_first,
 )
 from radedit.harness.proportions import mcnemar
-from radedit.harness.ranks import auroc, precedence
+from radedit.harness.ranks import crossed_auroc
 from radedit.harness.scenario import Removal, StressData
+from radedit.harness.statistics import crossed_mean
 from radedit.harness.verdict import Rules
 from radedit.types import Reader
 
@@ -118,36 +119,44 @@ def qualification(one: Measured, scenario: Removal) -> dict[str, Any]:
 
 
 def ranking(
-    measured: Sequence[Measured], thresholds: Mapping[str, float], records: Sequence[str]
+    measured: Sequence[Measured], thresholds: Mapping[str, Sequence[float]], records: Sequence[str]
 ) -> list[dict[str, Any]]:
     """What classifiers' probabilities say beside their answers at 0.5.
 
     AUROC only where both classes exist: on the ordinary test set, and with keep-shams as positives and edits as
     negatives; how often a source scores above its own edit; accuracy on edits at the threshold that was chosen on
-    validation films; McNemar's test of the edit against its own sham. Of several seeds the first is taken.
+    validation films; McNemar's test of the edit against its own sham. Over several seeds all are means, but for the
+    test, which is that of the seed with the largest p.
+
+    Args:
+        measured: Answers.
+        thresholds: Predictor → threshold of each seed.
+        records: Whose edits are taken.
     """
     result = []
     for one in measured:
         ordinary = one.sets["ordinary"]
-        label, probability = ordinary.values["label"][0].astype(bool), ordinary.values["probability"][0]
+        label, probability = ordinary.values["label"][0].astype(bool), ordinary.values["probability"]
         whose = np.asarray(ordinary.subjects, dtype=object)
         entry: dict[str, Any] = {"predictor": one.key, "n": len(records)}
-        area = auroc(probability[label], probability[~label], list(whose[label]), list(whose[~label]))
+        area = crossed_auroc(probability[:, label], probability[:, ~label], list(whose[label]), list(whose[~label]))
         entry["auroc_ordinary"] = area.dict() if area else None
         found = {kind: one.of(kind, records) for kind in ("source", "keep_sham", "edit", "sham")}
         edit, source, kept, sham = found["edit"], found["source"], found["keep_sham"], found["sham"]
         if records and edit is not None:
-            p_edit = edit.values["probability"][0]
+            p_edit = edit.values["probability"]
             if kept is not None:
-                area = auroc(kept.values["probability"][0], p_edit, kept.subjects, edit.subjects)
+                area = crossed_auroc(kept.values["probability"], p_edit, kept.subjects, edit.subjects)
                 entry["auroc_edits"] = area.dict() if area else None
             if source is not None:
-                entry["precedence"] = precedence(source.values["probability"][0], p_edit, edit.subjects).dict()
+                p = source.values["probability"]
+                entry["precedence"] = crossed_mean((p > p_edit) + (p == p_edit) / 2, edit.subjects).dict()
             if sham is not None:
-                entry["mcnemar"] = asdict(mcnemar(edit.values["correct"][0], sham.values["correct"][0]))
-            threshold = thresholds.get(one.key, 0.5)
-            right = Answers(edit.ids, edit.subjects, {"right": (p_edit < threshold).astype(np.float64)[None]})
-            entry |= {"threshold": threshold, "at_threshold": right.mean("right").dict()}
+                pairs = zip(edit.values["correct"], sham.values["correct"], strict=True)
+                entry["mcnemar"] = asdict(max((mcnemar(*pair) for pair in pairs), key=lambda test: test.p))
+            chosen = np.asarray(thresholds.get(one.key, [0.5] * len(p_edit)), dtype=np.float64)
+            entry["threshold"] = float(chosen.mean())
+            entry["at_threshold"] = crossed_mean(p_edit < chosen[:, None], edit.subjects).dict()
         result.append(entry)
     return result
 
@@ -198,7 +207,7 @@ def gather(
         kept=kept,
         predictors=predictors,
         **figures(measured, rows(scenario, data.twin_is), YARDSTICK, scenario, rules, kept, every),
-        ranking=ranking(measured, {subject.key: subject.threshold for subject in subjects}, kept or every),
+        ranking=ranking(measured, {subject.key: [subject.threshold] for subject in subjects}, kept or every),
         score=edits.score,
         counts=edits.counts,
         skipped=edits.skipped,

@@ -108,6 +108,48 @@ def crossed_difference(a: ArrayLike, b: ArrayLike, subjects: Sequence[str], *, s
     return Estimate(float(x.mean() - y.mean()), low, high, x.shape[1])
 
 
+def crossed_change(
+    before: ArrayLike,
+    before_subjects: Sequence[str],
+    after: ArrayLike,
+    after_subjects: Sequence[str],
+    *,
+    seed: int = 0,
+) -> Estimate:
+    """mean(after) − mean(before) of one predictor on two sets of films, trained from several seeds.
+
+    A resample draws the patients of both sets together, so that one who has films in both counts alike in both, and the
+    same seeds on both sides, as it is the same predictor. Resamples that leave a set without films are passed over.
+
+    Args:
+        before: One value for each seed and film, shape (S, N).
+        before_subjects: Whose film each of its columns is.
+        after: Likewise of the other set, shape (S, M), of the same seeds in the same order.
+        after_subjects: Whose film each of its columns is.
+        seed: Of the resampling.
+
+    Returns:
+        The change, with n = M.
+
+    Raises:
+        ValueError: As `crossed_mean`, for either; or if they are of unequally many seeds.
+    """
+    x, y = _by_seed(before, before_subjects), _by_seed(after, after_subjects)
+    if len(x) != len(y):
+        raise ValueError(f"Can't compare {len(x)} seeds with {len(y)}; both sets need the same trainings.")
+    names, patient = patients([*before_subjects, *after_subjects])
+    whose = patient[: len(before_subjects)], patient[len(before_subjects) :]
+    low = high = None
+    if all(len(np.unique(of_set)) > 1 for of_set in whose):
+        of_patients, of_seeds = draws(len(names), seed), draws(len(x), seed, SEEDS)
+        means = [
+            _weighted_means(values, of_set, of_patients, of_seeds) for values, of_set in zip((x, y), whose, strict=True)
+        ]
+        changes = means[1] - means[0]
+        low, high = percentiles(changes[~np.isnan(changes)])
+    return Estimate(float(y.mean() - x.mean()), low, high, y.shape[1])
+
+
 def sample_size(sd: float, half_width: float) -> int:
     """Records, each of another patient, needed for a mean whose 95 % interval is ± `half_width`.
 
@@ -151,10 +193,21 @@ def percentiles(resampled: NDArray[np.float64]) -> tuple[float, float]:
 
 def _resampled_means(x: NDArray[np.float64], patient: NDArray[np.int64], seed: int, stream: int) -> NDArray[np.float64]:
     """Mean of every resample, shape (RESAMPLES,), of values (S, N)."""
-    sums, counts = np.stack([np.bincount(patient, weights=row) for row in x]), np.bincount(patient)
-    of_patients, of_seeds = draws(len(counts), seed), draws(len(x), seed, stream)
+    return _weighted_means(x, patient, draws(int(patient.max()) + 1, seed), draws(len(x), seed, stream))
+
+
+def _weighted_means(
+    x: NDArray[np.float64],
+    patient: NDArray[np.int64],
+    of_patients: NDArray[np.float64],
+    of_seeds: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Mean of values (S, N) under every row of the draws; NaN where a row leaves no film."""
+    n = of_patients.shape[1]
+    sums, counts = np.stack([np.bincount(patient, row, n) for row in x]), np.bincount(patient, minlength=n)
     total = ((of_seeds @ sums) * of_patients).sum(axis=1)
-    return np.asarray(total / (of_seeds.sum(axis=1) * (of_patients @ counts)))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / (of_seeds.sum(axis=1) * (of_patients @ counts)))
 
 
 def _by_seed(values: ArrayLike, subjects: Sequence[str]) -> NDArray[np.float64]:

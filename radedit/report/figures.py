@@ -98,7 +98,7 @@ def forest(results: Results, *, narrow: bool = False) -> Markup:
                 sheet.text(WIDE, middle, paper, colour=CAUTION, align="right")
             if row.paper is not None:
                 sheet.mark(axis(row.paper / 100), middle, "|", colour=CAUTION, size=17)
-            _estimate(sheet, axis, row.main, middle, LOOKS.get(row.data, OTHER))
+            mark_estimate(sheet, axis, row.main, middle, LOOKS.get(row.data, OTHER))
             y += step
     alt = "; ".join(f"{p.name}, {row.data}: {percent(row.main.value)} %" for p, rows in groups for row in rows)
     return sheet.svg(
@@ -107,8 +107,13 @@ def forest(results: Results, *, narrow: bool = False) -> Markup:
     )
 
 
-def attribution(entry: Attribution, predictor: Predictor, words: Wording, *, narrow: bool = False) -> Markup:
-    """From the beginning's false-positive rate, or Dice, to the edit's, term by term; terms hang between the two."""
+def attribution(
+    entry: Attribution, predictor: Predictor, words: Wording, *, narrow: bool = False, name: str = ""
+) -> Markup:
+    """From the beginning's false-positive rate, or Dice, to the edit's, term by term; terms hang between the two.
+
+    `name` tells it from the same predictor's on another set of films, where a page has several.
+    """
     width = NARROW if narrow else 540
     step = 42 if narrow else 30
     steps = waterfall(entry, words.start)
@@ -144,7 +149,9 @@ def attribution(entry: Attribution, predictor: Predictor, words: Wording, *, nar
                 sheet.line([x, x], [middle - 4, middle + 4], colour=INK, width=1.3)
         y += step
     alt = ", ".join(f"{bar.name} {bar.value}" for bar in steps)
-    return sheet.svg(f"attribution-{_slug(entry.predictor)}-{'n' if narrow else 'w'}", f"{predictor.name}: {alt}.")
+    return sheet.svg(
+        f"attribution-{name}{_slug(entry.predictor)}-{'n' if narrow else 'w'}", f"{predictor.name}: {alt}."
+    )
 
 
 @dataclass(frozen=True)
@@ -218,8 +225,8 @@ def agreement(entries: Sequence[Agreement], results: Results, *, narrow: bool = 
         middle = y + (32 if narrow else step / 2)
         ends = [estimate.value for estimate in (entry.synthetic, entry.truth) if estimate.value is not None]
         sheet.line([axis(end) for end in ends], [middle] * len(ends), colour=SOFT, width=7)
-        _estimate(sheet, axis, entry.truth, middle + 5, TRUTH)
-        _estimate(sheet, axis, entry.synthetic, middle - 5, SYNTHETIC)
+        mark_estimate(sheet, axis, entry.truth, middle + 5, TRUTH)
+        mark_estimate(sheet, axis, entry.synthetic, middle - 5, SYNTHETIC)
     alt = "; ".join(
         f"{results.predictor(e.predictor).name}: synthetic {percent(e.synthetic.value)} %, "
         f"truth {percent(e.truth.value)} %"
@@ -271,7 +278,7 @@ def score_histogram(score: Score, threshold: float | None, *, narrow: bool = Fal
     return sheet.svg(f"score-{'n' if narrow else 'w'}", f"Histogram of editing scores: {alt}")
 
 
-def _estimate(sheet: Sheet, axis: Axis, estimate: Estimate, y: float, look: Look) -> None:
+def mark_estimate(sheet: Sheet, axis: Axis, estimate: Estimate, y: float, look: Look) -> None:
     """A marker on its interval."""
     if estimate.value is None:
         return

@@ -13,8 +13,11 @@ import yaml
 from markupsafe import Markup
 
 from radedit.report import figures, numbers
+from radedit.report.changes_plot import changes_plot
+from radedit.report.findings import finding
 from radedit.report.gallery import gallery, name_of, typical
 from radedit.report.headline import headline, pair
+from radedit.report.kept_plot import kept_plot
 from radedit.report.pictures import data_uris
 from radedit.report.results import KEPT, OUTLINES, OWN, Attribution, Estimate, Results, load
 from radedit.report.wording import wording
@@ -78,12 +81,16 @@ def render(results: Results, folder: Path) -> str:
     """The page's HTML."""
     lead, other = pair(results)
     cards = gallery(results, folder)
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         results=results,
         lead=lead,
         other=other,
         headline=headline(results),
+        finding_sentence=finding(results),
+        trainings=max((row.seeds for row in results.table), default=1),
+        seeds=sorted({str(seed) for predictor in results.predictors for seed in predictor.seeds if seed is not None}),
+        ranked=[entry for entry in results.ranking if entry.auroc_ordinary or entry.auroc_edits or entry.at_threshold],
         words=wording(results),
         setting=SETTINGS.get(results.setting, ""),
         cells=_cell_pictures(results, folder),
@@ -109,7 +116,8 @@ def render(results: Results, folder: Path) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates, with the filters and the style that all pages share."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("radedit.report"),
         autoescape=True,
@@ -124,7 +132,9 @@ def _environment() -> jinja2.Environment:
         "interval": numbers.interval,
         "amount": numbers.amount,
         "grade": _grade,
+        "points_of": lambda fraction: f"{100 * fraction:g} points",
         "measured": _measured,
+        "p_value": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
         "unbroken": numbers.unbroken,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
@@ -162,6 +172,10 @@ def _plots(results: Results) -> dict[str, Any]:
         plots["forest"] = [figures.forest(results, narrow=narrow) for narrow in sizes]
     if results.agreement:
         plots["agreement"] = [figures.agreement(results.agreements(), results, narrow=narrow) for narrow in sizes]
+    if results.changes:
+        plots["changes"] = [changes_plot(results, "changes", narrow=narrow) for narrow in sizes]
+    if any(curve.points for curve in results.kept_curve):
+        plots["curve"] = [kept_plot(results, "kept", narrow=narrow) for narrow in sizes]
     if any(cosine is not None for cosine in results.score.cosine):
         plots["score"] = [figures.score_histogram(results.score, results.threshold, narrow=narrow) for narrow in sizes]
     return plots

@@ -54,6 +54,7 @@ class Predictor:
         cells: Four, or none.
         folder: Of its weights, where they were when it was tested.
         seed: Of its training; None where it is not known, or there are several.
+        seeds: Of its trainings, where several are put together.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Predictor:
     cells: list[Cell] = field(default_factory=list)
     folder: str = ""
     seed: int | None = None
+    seeds: list[int | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Row:
         paper, paper_std: The paper's number for this row and its standard deviation over runs, in per cent.
         seeds: How many trainings of the predictor the number is a mean of.
         std: Standard deviation over them, a fraction; None of one.
+        per_seed: Measure → its mean for each training.
         scores: Of a segmenter: `dice` and further measures, each by its name.
         missed: On how many films it drew nothing where there is something.
     """
@@ -95,6 +98,7 @@ class Row:
     paper_std: float | None = None
     seeds: int = 1
     std: float | None = None
+    per_seed: dict[str, list[float]] = field(default_factory=dict)
     scores: dict[str, Estimate] = field(default_factory=dict)
     missed: int = 0
 
@@ -102,6 +106,11 @@ class Row:
     def main(self) -> Estimate:
         """The number that the report turns on, a fraction."""
         return self.scores.get("dice", self.accuracy)
+
+    @property
+    def main_per_seed(self) -> list[float]:
+        """The same for each training; empty where it is not known."""
+        return self.per_seed.get("dice" if self.scores else "correct", [])
 
 
 @dataclass(frozen=True)
@@ -215,10 +224,38 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Score:
-    """Editing score of every edit, None where it is undefined, and whether the edit was kept."""
+    """Of every edit: its editing score, None where it is undefined, whether it was kept, and its record."""
 
     cosine: list[float | None] = field(default_factory=list)
     kept: list[bool] = field(default_factory=list)
+    record: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Of accuracy, or of Dice, a fraction; below 0 is worse. See `radedit.harness.changes` for the kinds."""
+
+    predictor: str
+    kind: str
+    n: int
+    value: Estimate
+
+
+@dataclass(frozen=True)
+class Point:
+    """Accuracy, or Dice, over the n edits that a threshold of the editing score keeps."""
+
+    threshold: float
+    n: int
+    value: Estimate
+
+
+@dataclass(frozen=True)
+class KeptCurve:
+    """What other thresholds would have kept, and what a predictor makes of it."""
+
+    predictor: str
+    points: list[Point]
 
 
 @dataclass(frozen=True)
@@ -280,7 +317,8 @@ class Results:
         counts: sources, edited, skipped, kept, rejected, undefined.
         threshold: Editing scores at or above it are kept.
         interval: How intervals were made, in words.
-        predictors, table, attribution, agreement, verdicts, contrasts, ranking, score, gallery, skipped: See each.
+        predictors, table, attribution, agreement, verdicts, contrasts, ranking, changes, kept_curve, score, gallery,
+            skipped: See each.
         predictor_seed: Of the predictors' training, where there is one.
         edit_quality: Measure of the edits → its value, in its own unit.
         generator: How good the generator is on these films.
@@ -318,6 +356,8 @@ class Results:
     verdicts: list[Verdict] = field(default_factory=list)
     contrasts: list[Contrast] = field(default_factory=list)
     ranking: list[Ranking] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    kept_curve: list[KeptCurve] = field(default_factory=list)
     predictor_seed: int | None = None
     score: Score = Score()
     gallery: list[Example] = field(default_factory=list)
@@ -334,6 +374,10 @@ class Results:
     def agreements(self) -> list[Agreement]:
         """One for each predictor: over the kept edits, or over all of them where none was kept."""
         return list({entry.predictor: entry for entry in reversed(self.agreement)}.values())[::-1]
+
+    def verdict(self, key: str) -> Verdict | None:
+        """A predictor's verdict, if it was judged."""
+        return next((verdict for verdict in self.verdicts if verdict.predictor == key), None)
 
     def rows(self, key: str) -> list[Row]:
         """A predictor's rows of the table."""
@@ -374,6 +418,11 @@ def _problems(results: Results) -> Iterator[str]:
     used = [(f"table[{i}]", row.predictor) for i, row in enumerate(results.table)]
     used += [(f"attribution[{i}]", entry.predictor) for i, entry in enumerate(results.attribution)]
     used += [(f"agreement[{i}]", pair.predictor) for i, pair in enumerate(results.agreement)]
+    used += [(f"verdicts[{i}]", verdict.predictor) for i, verdict in enumerate(results.verdicts)]
+    used += [(f"contrasts[{i}]", key) for i, c in enumerate(results.contrasts) for key in (c.worse, c.better)]
+    used += [(f"ranking[{i}]", entry.predictor) for i, entry in enumerate(results.ranking)]
+    used += [(f"changes[{i}]", change.predictor) for i, change in enumerate(results.changes)]
+    used += [(f"kept_curve[{i}]", curve.predictor) for i, curve in enumerate(results.kept_curve)]
     for where, key in used:
         if key not in keys:
             yield f"{where}.predictor is {key!r}; predictors are {', '.join(keys)}."

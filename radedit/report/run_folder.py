@@ -12,8 +12,11 @@ from radedit.data.atomic import write_atomically
 from radedit.data.images import read_image, read_mask, write_png
 from radedit.data.stress_set import image_path, read_rows
 from radedit.data.transforms import preprocess
+from radedit.harness.changes import changes
 from radedit.harness.evidence import Evidence
 from radedit.harness.generate import CREDITS
+from radedit.harness.kept_curve import kept_curve
+from radedit.harness.pooled import reading
 from radedit.harness.statistics import INTERVAL
 from radedit.report.pictures import contours
 from radedit.report.results import FILE, OUTLINES
@@ -39,6 +42,8 @@ def write_results(folder: Path, stress_set: Path, evidence: Evidence, about: Map
         write_png(folder / "pictures" / f"cell-{cell}.png", film, text={})
     editor = str(about["config"]["editor"]["_target_"]).split(".")[-2]
     scenario = evidence.scenario
+    _, yardstick = reading(scenario)
+    cosines = dict(zip(evidence.score["record"], evidence.score["cosine"], strict=True))
     results = {
         "name": scenario.name,
         "title": scenario.title,
@@ -60,6 +65,8 @@ def write_results(folder: Path, stress_set: Path, evidence: Evidence, about: Map
                 "notes",
             )
         },
+        "changes": changes(evidence.measured, yardstick, evidence.kept or list(cosines)),
+        "kept_curve": kept_curve(evidence.measured, yardstick.measure, cosines),
         "verdicts": [asdict(verdict) for verdict in evidence.verdicts],
         "gallery": [_example(folder, stress_set, evidence, record, editor) for record in evidence.gallery],
         "edit_quality": evidence.quality,

@@ -19,6 +19,7 @@ class Wording:
         attribution: Heading of the attributions.
         chain: What an attribution does, in sentences.
         effect: What editing by itself changes.
+        lost: What a shift costs.
         flipped, unflipped, flip: Buttons of the gallery, and what they mean.
         bars: What the gallery's bars are.
         twin: Name of the film on which the shift is known to have happened.
@@ -35,6 +36,7 @@ class Wording:
     attribution: str
     chain: str
     effect: str
+    lost: str
     flipped: str
     unflipped: str
     flip: str
@@ -66,6 +68,7 @@ def _accuracy(results: Results) -> Wording:
             "add up to the difference; they are printed in points, rounded so that they still do."
         ),
         effect="false positives",
+        lost="accuracy",
         flipped="Flipped",
         unflipped="Not flipped",
         flip="Flipped: the predictor’s answer is another one on the edit than on the original.",
@@ -98,6 +101,7 @@ def _dice(results: Results) -> Wording:
             "are printed in points, rounded so that they still do."
         ),
         effect="Dice",
+        lost="Dice",
         flipped="Fell",
         unflipped="Held",
         flip="Fell: Dice is 5 points lower on the edit than on the original, or more.",

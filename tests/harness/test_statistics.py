@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from radedit.harness.statistics import Estimate, clustered_mean, crossed_difference, crossed_mean, sample_size
+from radedit.harness.statistics import (
+    Estimate,
+    clustered_mean,
+    crossed_change,
+    crossed_difference,
+    crossed_mean,
+    sample_size,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -184,3 +191,26 @@ def test_half_the_width_takes_four_times_the_records() -> None:
 def test_plan_that_can_not_be_made_is_refused(sd: float, half_width: float) -> None:
     with pytest.raises(ValueError, match="Can't plan"):
         sample_size(sd, half_width)
+
+
+def test_change_between_other_patients_is_the_difference_of_the_means_and_as_uncertain_as_both() -> None:
+    rng = np.random.default_rng(0)
+    before, after = rng.normal(0, 1, (3, 400)), rng.normal(1, 1, (3, 400))
+    found = crossed_change(before, [f"a{i}" for i in range(400)], after, [f"b{i}" for i in range(400)])
+    assert found.value == pytest.approx(after.mean() - before.mean())
+    assert found.low is not None and found.high is not None and found.low < found.value < found.high
+    # Three seeds that agree add little: about 1.96 · √(2 / 400 / 3) to either side.
+    assert 0.05 < (found.high - found.low) / 2 < 0.16
+
+
+def test_change_on_the_same_films_is_paired() -> None:
+    rng = np.random.default_rng(0)
+    before = rng.normal(0, 1, (2, 60))
+    who = [f"p{i // 2}" for i in range(60)]
+    found = crossed_change(before, who, before + 0.3, who)
+    assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.3, 0.3))
+
+
+def test_change_needs_the_same_seeds_on_both_sides() -> None:
+    with pytest.raises(ValueError, match="2 seeds with 1"):
+        crossed_change(np.zeros((2, 3)), list("abc"), np.zeros((1, 3)), list("def"))

@@ -1,0 +1,229 @@
+"""A sweep's folder: the same runs give the same, whatever their order, and every number is where a reader looks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from radedit.harness.pooled import pool, pooled_figures
+from radedit.report.figure5 import PAPER_CHANGES
+from radedit.report.finished_run import read_run
+from radedit.report.results import load
+from radedit.report.sweep_folder import Finished, write_sweep
+from radedit.report.sweep_results import Sweep, load_sweep
+from tests.made_up_runs import ADDITIONS, PAIR, addition_run, removal_run
+from tests.report.test_page import Page
+
+NAMED = {prompt: (key, key.partition("_")[0]) for key, (_, prompt, _) in ADDITIONS.items()}
+
+
+def swept(folders: list[Path], out: Path) -> Finished:
+    return write_sweep([read_run(folder) for folder in folders], out, NAMED)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three seeds of a removal. Not to be written to."""
+    out = tmp_path_factory.mktemp("stress")
+    return [removal_run(out, seed) for seed in range(3)]
+
+
+@pytest.fixture(scope="module")
+def removal(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return swept(runs, tmp_path_factory.mktemp("sweeps")).folder
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("additions")
+    folders = [addition_run(out / "stress", addition, seed) for addition in reversed(ADDITIONS) for seed in range(2)]
+    return swept(folders, out / "sweeps").folder
+
+
+@pytest.fixture(scope="module")
+def page(removal: Path) -> Page:
+    return Page((removal / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def page_of_population(population: Path) -> Page:
+    return Page((population / "report.html").read_text(encoding="utf-8"))
+
+
+def names(sweep: Sweep) -> set[str]:
+    return {predictor.name for variant in sweep.variants for predictor in variant.results.predictors}
+
+
+def test_order_of_runs_does_not_matter(runs: list[Path], removal: Path, tmp_path: Path) -> None:
+    again = swept([*reversed(runs), runs[0]], tmp_path).folder
+    assert again.name == removal.name
+    for file in ("sweep.json", "table.csv", "verdict.json", "junit.xml", "report.html", "acquisition/results.json"):
+        assert (again / file).read_bytes() == (removal / file).read_bytes(), file
+
+
+def test_pooled_page_is_one_of_a_run(removal: Path) -> None:
+    results = load(removal / "acquisition")
+    assert {row.seeds for row in results.table} == {3} and "crossed" in results.interval
+    assert (removal / "acquisition" / "report.html").stat().st_size > 50_000
+    assert results.predictor_seed is None and results.predictor("biased").seeds == [0, 1, 2]
+    assert results.hashes["predictors"]["biased"].keys() == {"Seed 0", "Seed 1", "Seed 2"}
+    assert "Seed 1: Only seed 1 says this." in results.notes
+
+
+def test_one_run_gives_the_same_report_without_deviation(runs: list[Path], tmp_path: Path) -> None:
+    folder = swept(runs[:1], tmp_path).folder
+    single, pooled = load(runs[0]), load(folder / "acquisition")
+    assert {row.std for row in pooled.table} == {None}
+    for one, other in zip(single.table, pooled.table, strict=True):
+        assert (one.predictor, one.data, one.n, one.accuracy) == (other.predictor, other.data, other.n, other.accuracy)
+    assert [v.outcome for v in single.verdicts] == [v.outcome for v in pooled.verdicts]
+    assert "each predictor was trained once" in Page((folder / "report.html").read_text(encoding="utf-8")).words
+
+
+def test_curve_at_the_threshold_is_the_table(runs: list[Path]) -> None:
+    finished = read_run(runs[0])
+    found = pooled_figures(pool([finished.answered]), finished.scenario, finished.rules, finished.cosines)
+    row = next(row for row in found["table"] if row["data"] == "synthetic (kept)")
+    curve = next(curve for curve in found["kept_curve"] if curve["predictor"] == row["predictor"])
+    point = next(point for point in curve["points"] if point["threshold"] == 0.2)
+    assert point["n"] == row["n"] and point["value"] == row["accuracy"]
+    counts = [point["n"] for point in curve["points"]]
+    assert counts == sorted(counts, reverse=True)
+
+
+@pytest.mark.parametrize("which", ["page", "page_of_population"])
+def test_page_is_well_formed_and_self_contained(which: str, request: pytest.FixtureRequest) -> None:
+    page: Page = request.getfixturevalue(which)
+    assert not page.errors
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert not re.search(r"""src=["'](?!data:)|@import|https?://(?!www\.w3\.org)""", page.html)
+    links = {(a["href"] or "") for a in page.all("a")}
+    assert {link.removeprefix("#") for link in links if link.startswith("#")} <= set(ids)
+    assert not re.search(r"\bnan\b|\bNone\b|\binf\b", page.words)
+
+
+def test_links_lead_to_the_variants_pages(population: Path, page_of_population: Page) -> None:
+    links = {a["href"] or "" for a in page_of_population.all("a")} - {"#main"}
+    pages = {link for link in links if not link.startswith("#")}
+    assert pages == {f"{key}/report.html" for key in ADDITIONS}
+    assert all((population / link).is_file() for link in pages)
+
+
+def test_page_has_every_predictor_and_the_papers_numbers(removal: Path, page: Page) -> None:
+    for text in (*names(load_sweep(removal)), "99.1 ± 0.2", "5.5 ± 2.1", "74.4 ± 3.0", "76.0 ± 7.7"):
+        assert text in page.words, text
+    assert "not comparable with the paper’s" in page.words
+
+
+def test_finding_comes_first_with_its_interval(page: Page) -> None:
+    lede = re.search(r"The shift costs the biased classifier (\d+).points of accuracy more than the unbiased", page.words)
+    assert lede is not None and 70 <= int(lede[1]) <= 90
+    assert page.words.index(lede[0]) < page.words.index("Verdicts")
+
+
+def test_every_hash_is_in_the_provenance(removal: Path, page: Page) -> None:
+    sweep = load_sweep(removal)
+    for digest in (sweep.hash, *(run.run for run in sweep.runs), *(run.stress_set for run in sweep.runs)):
+        assert digest in page.words
+    for of_one in sweep.variants[0].results.hashes["predictors"].values():
+        assert all(digest in page.words for digest in of_one.values())
+
+
+def test_consolidation_of_both_lungs_is_one_group(population: Path) -> None:
+    sweep = load_sweep(population)
+    assert [variant.key for variant in sweep.variants] == ["oedema", "consolidation_left", "consolidation_right"]
+    assert [(group.group, group.members) for group in sweep.groups] == [
+        ("oedema", []), ("consolidation", ["consolidation_left", "consolidation_right"]),
+    ]  # fmt: skip
+    rows = [variant.results.row("weak", "synthetic (kept)") for variant in (*sweep.variants[1:], sweep.groups[1])]
+    left, right, both = (row for row in rows if row is not None)
+    assert both.n == left.n + right.n and both.seeds == 2
+    assert left.main.value is not None and right.main.value is not None
+    assert both.main.value == pytest.approx((left.main.value + right.main.value) / 2)
+    assert not sweep.groups[1].results.verdicts  # judged by their parts, and not twice
+
+
+def test_figure_5_has_the_groups_and_the_papers_changes(page_of_population: Page) -> None:
+    for text in ("Oedema", "Consolidation", "Weak segmenter", "Strong segmenter", "arXiv:2312.12865v3", "Hausdorff"):
+        assert text in page_of_population.words, text
+    for group in ("oedema", "consolidation"):
+        for change in PAPER_CHANGES[group].values():
+            assert f"−{abs(change)}" in page_of_population.words
+
+
+def test_csv_has_a_line_for_every_predictor_set_and_measure(population: Path) -> None:
+    rows = list(csv.DictReader((population / "table.csv").open()))
+    assert {row["variant"] for row in rows} == {*ADDITIONS, "consolidation"}
+    assert {row["measure"] for row in rows} >= {"dice", "hd95"}
+    assert all(row["std"] for row in rows if row["measure"] == "dice")
+
+
+def test_verdicts_of_additions_are_told_apart(population: Path) -> None:
+    verdicts = json.loads((population / "verdict.json").read_text())["verdicts"]
+    assert [verdict["predictor"] for verdict in verdicts] == [
+        f"{variant}/{key}"
+        for variant in ("oedema", "consolidation_left", "consolidation_right")
+        for key in ("weak", "strong")
+    ]
+    suite = ElementTree.parse(population / "junit.xml").getroot()
+    assert len(suite.findall(".//testcase")) == 6
+
+
+def test_every_variant_has_a_certificate(population: Path) -> None:
+    assert all((population / key / "certificate.pdf").read_bytes().startswith(b"%PDF") for key in ADDITIONS)
+
+
+def test_two_editors_are_two_variants(tmp_path: Path) -> None:
+    folders = [removal_run(tmp_path / "stress", 0, editor=editor) for editor in ("radedit", "lance")]
+    sweep = load_sweep(swept(folders, tmp_path / "sweeps").folder)
+    assert sorted(variant.key for variant in sweep.variants) == ["acquisition-lance", "acquisition-radedit"]
+    assert len(sweep.groups) == 2
+
+
+OTHER: list[tuple[str, dict[str, Any]]] = [("setting", {"setting": "open"}), ("rules", {"limit": 0.2})]
+
+
+@pytest.mark.parametrize(("what", "changed"), OTHER)
+def test_runs_that_do_not_belong_together_are_refused(what: str, changed: dict[str, Any], tmp_path: Path) -> None:
+    folders = [removal_run(tmp_path, 0), removal_run(tmp_path, 1, **changed)]
+    with pytest.raises(ValueError, match=f"do not belong together: the {what} is"):
+        swept(folders, tmp_path / "sweeps")
+
+
+def test_runs_of_two_scenarios_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the scenario is .* in one and .* in the other"):
+        swept([removal_run(tmp_path, 0), addition_run(tmp_path)], tmp_path / "sweeps")
+
+
+def test_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nowhere does not exist, so it is no folder of a finished stress test"):
+        read_run(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="has no results.json"):
+        read_run(tmp_path)
+
+
+def test_run_of_an_earlier_version_says_what_to_do(tmp_path: Path) -> None:
+    folder = removal_run(tmp_path, 0)
+    (folder / "films.csv").unlink()
+    with pytest.raises(ValueError, match="has no films.csv.*Run its command again .python -m radedit.stress"):
+        read_run(folder)
+
+
+def test_run_that_asks_for_something_else_to_be_made_is_refused(tmp_path: Path) -> None:
+    folder = removal_run(tmp_path, 0)
+    results = json.loads((folder / "results.json").read_text())
+    results["config"]["scenario"] = {"_target_": "os.system", "command": "true"}
+    (folder / "results.json").write_text(json.dumps(results))
+    with pytest.raises(ValueError, match="config.scenario is of a kind"):
+        read_run(folder)
+
+
+def test_predictors_that_are_tested_are_those_of_the_pair(removal: Path) -> None:
+    assert [predictor.key for predictor in load_sweep(removal).variants[0].results.predictors] == list(PAIR)

@@ -1,0 +1,94 @@
+"""`python -m radedit.sweep`, and the end of `radedit.stress`: exit codes, errors, the same folder again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from radedit import sweep
+from radedit.configuration import CONF
+from tests.commands import run
+from tests.made_up_runs import RATES, addition_run, removal_run
+
+HOLDS = {role: RATES["unbiased"] | {"edit": RATES["unbiased"]["sham"]} for role in RATES}
+
+
+def code_of(folders: list[Path]) -> int:
+    try:
+        sweep.finish(folders)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "min_n", "expected"),
+    [(None, 30, 0), ("fail", 30, 1), ("undecided", 30, 1), ("fail", 1000, 0), ("undecided", 1000, 3), (None, 1000, 0)],
+)
+def test_exit_code_is_that_of_the_rules(fail_on: str | None, min_n: int, expected: int, tmp_path: Path) -> None:
+    folders = [removal_run(tmp_path / "stress", seed, fail_on=fail_on, min_n=min_n) for seed in (0, 1)]
+    assert code_of(folders) == expected
+    (found,) = (tmp_path / "sweeps").iterdir()
+    assert json.loads((found / "verdict.json").read_text())["exit_code"] == expected
+
+
+def test_predictors_that_hold_pass(tmp_path: Path) -> None:
+    folders = [removal_run(tmp_path / "stress", s, n=400, rates=HOLDS, fail_on="undecided", limit=0.2) for s in (0, 1)]
+    assert code_of(folders) == 0
+
+
+def test_sweep_that_is_killed_and_started_again_ends_with_the_same_hash(tmp_path: Path) -> None:
+    folders = [removal_run(tmp_path / "stress", seed) for seed in (0, 1)]
+    sweep.finish(folders[:1])
+    sweep.finish(folders)
+    before = sorted(path.name for path in (tmp_path / "sweeps").iterdir())
+    sweep.finish(folders[::-1])
+    assert sorted(path.name for path in (tmp_path / "sweeps").iterdir()) == before and len(before) == 2
+
+
+def test_nothing_finished_is_nothing_to_put_together(tmp_path: Path) -> None:
+    sweep.finish([])
+    assert not list(tmp_path.iterdir())
+
+
+def test_command_that_swept_over_limits_gives_a_report_each(tmp_path: Path) -> None:
+    folders = [removal_run(tmp_path / "stress", 0, limit=limit) for limit in (0.1, 0.2)]
+    renamed = [folder.rename(folder.with_name(f"run-{i}")) for i, folder in enumerate(folders[:1])]
+    assert code_of([*renamed, *folders[1:]]) == 0
+
+
+def test_command_gives_what_the_end_of_a_sweep_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [removal_run(tmp_path / "stress", seed) for seed in (0, 1)]
+    sweep.finish(folders)
+    joined = ",".join(str(folder) for folder in folders)
+    assert run(sweep.main, [f"runs=[{joined}]", f"out={tmp_path / 'again'}"]) == 0
+    (one,), (two,) = ((tmp_path / name).iterdir() for name in ("sweeps", "again"))
+    assert one.name == two.name and (one / "sweep.json").read_bytes() == (two / "sweep.json").read_bytes()
+    printed = capsys.readouterr().out
+    for text in ("Biased classifier", "5.5 ± 2.1", "FAIL", "The shift costs the biased classifier"):
+        assert text in printed, text
+
+
+def test_foreign_folder_is_an_error_of_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(sweep.main, [f"runs=[{tmp_path}]", f"out={tmp_path / 'sweeps'}"]) == 2
+    error = capsys.readouterr().err
+    assert "it is no folder of a finished stress test" in error and "Traceback" not in error
+
+
+def test_runs_of_two_scenarios_are_an_error_of_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [removal_run(tmp_path, 0), addition_run(tmp_path)]
+    assert run(sweep.main, [f"runs=[{folders[0]},{folders[1]}]", f"out={tmp_path / 'sweeps'}"]) == 2
+    assert "do not belong together: the scenario is" in capsys.readouterr().err
+
+
+def test_missing_runs_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(sweep.main, []) == 2
+    assert "runs was not given" in capsys.readouterr().err
+
+
+def test_every_addition_has_a_name_by_its_prompt() -> None:
+    named = sweep.additions().values()
+    assert {key for key, _ in named} == {path.stem for path in (CONF / "addition").glob("*.yaml")}
+    assert {group for _, group in named} == {"oedema", "pacemaker", "consolidation"}
