@@ -156,6 +156,7 @@ def run(config: DictConfig) -> None:
                 **{k: asked.determines[k] for k in ("editor", "mask_strategy", "edit")},
                 "scenario": OmegaConf.to_container(config.scenario, resolve=True),
                 "rules": OmegaConf.to_container(config.rules, resolve=True),
+                "logger": OmegaConf.to_container(config.logger, resolve=True) if config.logger else None,
             },
             "threshold": plan.threshold,
             "edit_quality": {**(evidence.quality or {}), **anatomy(stress_set, _segmenter(config.anatomy))},

@@ -10,19 +10,22 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import CONF, entry_point
+from radedit.configuration import CONF, close_logger, entry_point
 from radedit.harness.verdict import exit_code
 from radedit.report.finished_run import FinishedRun, read_run
 from radedit.report.page import PAGE
 from radedit.report.sweep_folder import kind_of, write_sweep
-from radedit.report.sweep_results import load_sweep
+from radedit.report.sweep_results import FILE, Sweep, load_sweep
 from radedit.report.sweep_table import print_sweep
+from radedit.report.wandb_log import log_sweep
 
 NOTES = "RADEDIT_JOBS"
 
@@ -92,11 +95,34 @@ def additions() -> dict[str, tuple[str, str]]:
 
 
 def _put_together(runs: Sequence[FinishedRun], out: Path) -> int:
-    """Write and print; the exit code."""
+    """Write, print and log; the exit code."""
     finished = write_sweep(runs, out, additions())
-    print_sweep(load_sweep(finished.folder))
+    sweep = load_sweep(finished.folder)
+    print_sweep(sweep)
     print(f"\nsweep: {(finished.folder / PAGE).resolve()}")
+    _log(sweep, finished.folder, runs[0].results["config"].get("logger"))
     return exit_code(finished.verdicts, finished.rules) if finished.verdicts else 0
+
+
+def _log(sweep: Sweep, folder: Path, logger: Mapping[str, Any] | None) -> None:
+    """The sweep as a run of its own, by the logger that its runs had, in their group."""
+    if not logger:
+        return
+    found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    several = len(found["variants"]) > 1
+    rows = [
+        row | ({"predictor": f"{variant['key']}/{row['predictor']}"} if several else {})
+        for variant in found["variants"]
+        for row in variant["results"]["table"]
+    ]
+    named = {"name": f"{sweep.name}-sweep"} if "group" in logger else {}
+    run_logger = instantiate({**logger, **named})
+    try:
+        hashes = {"sweep": sweep.hash, "runs": {member.folder: member.run for member in sweep.runs}}
+        config = {"hashes": hashes, "rules": sweep.rules, "setting": sweep.setting, "command": sweep.command}
+        log_sweep(run_logger, rows, folder, config)
+    finally:
+        close_logger([run_logger])
 
 
 if __name__ == "__main__":

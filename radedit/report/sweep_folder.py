@@ -21,6 +21,8 @@ from radedit.report.gate import write_gate
 from radedit.report.page import write_report
 from radedit.report.pooled_results import pooled_results, write_pooled
 from radedit.report.sweep_certificate import write_certificates
+from radedit.report.sweep_markdown import FILE as TABLES
+from radedit.report.sweep_markdown import write_sweep_markdown
 from radedit.report.sweep_page import write_sweep_page
 from radedit.report.sweep_results import FILE, Member, Variant, load_sweep
 from radedit.report.sweep_table import write_sweep_csv
@@ -108,6 +110,7 @@ def write_sweep(runs: Sequence[FinishedRun], out: Path, additions: Mapping[str, 
     write_atomically(folder / FILE, (json.dumps(sweep, indent=1, ensure_ascii=False) + "\n").encode())
     loaded = load_sweep(folder)
     write_sweep_csv(loaded, folder / "table.csv")
+    write_sweep_markdown(loaded, folder / TABLES)
     if verdicts:
         about = {
             "setting": loaded.setting,
