@@ -63,7 +63,8 @@ def when(results: Results) -> str:
         return f"when there is {results.added}"
     if not results.finding or not results.shortcut:
         return "on the synthetic test set"
-    return f"when the {results.shortcut} stays and the {results.finding} goes"
+    finding = results.finding if results.finding[0].isupper() else f"the {results.finding}"  # a disease's proper name
+    return f"when the {results.shortcut} stays and {finding} goes"
 
 
 def calls(predictor: Predictor) -> str:

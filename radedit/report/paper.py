@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,8 @@ LEFT, RIGHT, TOP, BOTTOM = 45.0, WIDTH - 45, 44.0, HEIGHT - 42  # margins; the f
 INK, MUTED, LINE, SOFT, CAUTION = "#16202b", "#566474", "#c9d1da", "#f0f3f7", "#96590a"
 PDF = {**STYLE, "pdf.fonttype": 42}  # text can be searched and copied
 LEADING = 1.36
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every table of every font that it writes
 
 
 @dataclass(frozen=True)
