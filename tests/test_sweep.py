@@ -9,8 +9,19 @@ import pytest
 
 from radedit import sweep
 from radedit.configuration import CONF
+from radedit.harness import statistics
+from radedit.report import sweep_folder
 from tests.commands import run
 from tests.made_up_runs import RATES, addition_run, removal_run
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples_and_no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested here has nothing to do with pictures or with the last digit of an interval."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 200)
+    for name in ("write_report", "write_sweep_page", "write_certificates"):
+        monkeypatch.setattr(sweep_folder, name, lambda *_: None)
+
 
 HOLDS = {role: RATES["unbiased"] | {"edit": RATES["unbiased"]["sham"]} for role in RATES}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -181,8 +182,16 @@ def patients(subjects: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
 
 def draws(n: int, seed: int, stream: int = PATIENTS) -> NDArray[np.float64]:
     """How often each of n patients, or of n seeds, is drawn in every resample, shape (RESAMPLES, n)."""
+    return _drawn(n, seed, stream, RESAMPLES)
+
+
+@lru_cache(maxsize=8)
+def _drawn(n: int, seed: int, stream: int, resamples: int) -> NDArray[np.float64]:
+    """Kept, as a report draws the same patients for every number in it; not to be written to."""
     rng = np.random.default_rng([seed, n, stream])
-    return rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def percentiles(resampled: NDArray[np.float64]) -> tuple[float, float]:

@@ -17,10 +17,11 @@ LOOKS = {"synthetic": SYNTHETIC, "truth": TRUTH, "path": Look("o", CAUTION), "sh
 
 def change_names(results: Results) -> dict[str, str]:
     """Kind of change → from what to what, in the words of the scenario."""
-    start = "reference" if wording(results).start == "reference" else "source"
+    start = wording(results).start
+    shifted = "with it drawn" if results.measure == "dice" else wording(results).shifted
     return {
         "synthetic": "synthetic − ordinary test set",
-        "truth": f"{wording(results).shifted} − ordinary test set",
+        "truth": f"{shifted} − ordinary test set",
         "path": f"path alone: sham − {start}",
         "shift": "shift alone: edit − sham",
     }

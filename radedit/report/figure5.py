@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from radedit.report.figures import NARROW, Axis
-from radedit.report.numbers import amount, percent
+from radedit.report.numbers import NONE, amount, percent
 from radedit.report.results import KEPT, OWN, Estimate, Predictor, Row
 from radedit.report.svg import ACCENT, INK, LINE, MUTED, Sheet
 from radedit.report.sweep_results import Variant
@@ -124,7 +124,9 @@ def _bar(sheet: Sheet, axis: Axis, estimate: Estimate, top: float, colour: str, 
 
 
 def _shown(estimate: Estimate, measure: str) -> str:
-    return percent(estimate.value) if measure == "dice" else amount(estimate.value)
+    if estimate.value is None:
+        return NONE
+    return percent(estimate.value) if measure == "dice" else f"{estimate.value:.1f}"
 
 
 def _nice(largest: float) -> float:

@@ -61,7 +61,8 @@ def findings(several: list[Results]) -> str:
     worse, better = (first.predictor(key) for key in (contrast.worse, contrast.better))
     whom = calls(worse)
     return (
-        f"What each addition costs {whom} in {wording(first).lost}, compared with {calls(better)}: "
+        f"{wording(first).lost[0].upper()}{wording(first).lost[1:]} that each addition costs {whom}, compared with "
+        f"{calls(better)}: "
         f"{'; '.join(short for _, short in told)}."
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from markupsafe import Markup
 
 from radedit.report.figures import LOOKS, NARROW, WIDE, Axis
@@ -27,8 +29,11 @@ def seeds_plot(results: Results, name: str, *, narrow: bool = False) -> Markup:
     step, head = (44, 34) if narrow else (28, 34)
     bottom = sum(head + step * len(rows) for _, rows in groups) + 8
     sheet = Sheet(NARROW if narrow else WIDE, bottom + 46)
-    axis = Axis(14, NARROW - 22) if narrow else Axis(240, 980)
-    axis.draw(sheet, 26, bottom, title=f"{wording(results).measure}, a dot a training")
+    values = [value for _, rows in groups for row in rows for value in row.main_per_seed]
+    low = max(0.0, math.floor((min(values, default=0.0) - 0.02) / 0.25) * 0.25)  # dots need no zero, but room
+    every = 0.25 if low < 0.5 else 0.1 if low < 0.75 else 0.05
+    axis = Axis(14, NARROW - 22, low) if narrow else Axis(240, 980, low)
+    axis.draw(sheet, 26, bottom, title=f"{wording(results).measure}, a dot a training", every=every)
     y = 0.0
     for predictor, rows in groups:
         sheet.text(0, y + 18, predictor.name, bold=True, size=14)

@@ -170,7 +170,8 @@ def _parts(runs: Sequence[FinishedRun], additions: Mapping[str, tuple[str, str]]
         name = scenario.title
         if isinstance(scenario, Addition):
             key, group = additions.get(scenario.prompt, (_slug(scenario.added),) * 2)
-            name = scenario.added[0].upper() + scenario.added[1:]
+            bare = scenario.added.removeprefix("a ").removeprefix("an ")
+            name = bare[0].upper() + bare[1:]
         if len(editors) > 1:
             editor = of_set[0].editor
             key, group, name = f"{key}-{editor}", f"{group}-{editor}", f"{name} ({NAMES.get(editor, editor)})"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from radedit.harness import statistics
 from radedit.harness.pooled import pool, pooled_figures
 from radedit.report.figure5 import PAPER_CHANGES
 from radedit.report.finished_run import read_run
@@ -21,6 +23,13 @@ from tests.made_up_runs import ADDITIONS, PAIR, addition_run, removal_run
 from tests.report.test_page import Page
 
 NAMED = {prompt: (key, key.partition("_")[0]) for key, (_, prompt, _) in ADDITIONS.items()}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_resamples() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "RESAMPLES", 200)
+        yield
 
 
 def swept(folders: list[Path], out: Path) -> Finished:
