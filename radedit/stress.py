@@ -22,20 +22,19 @@ from radedit.harness import addition, removal
 from radedit.harness.answers import FILE, write_films
 from radedit.harness.cost import expected_cost
 from radedit.harness.edit_files import prepare_folder
-from radedit.harness.editors import Editor
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence
-from radedit.harness.generate import EditPlan, generate
+from radedit.harness.generate import generate
 from radedit.harness.provenance import git_commit, machine, versions
-from radedit.harness.scenario import Addition, Removal, StressData
+from radedit.harness.scenario import Addition, Removal
 from radedit.harness.verdict import Rules
-from radedit.models.bundle import Bundle
 from radedit.report.page import write_report
 from radedit.report.results import load
 from radedit.report.run_folder import write_results
 from radedit.report.strip import write_strip
 from radedit.report.table import print_table, write_csv
 from radedit.report.wandb_log import log_run
+from radedit.stress_sets import asked
 from radedit.sweep import finish, jobs, note_job
 
 logger = logging.getLogger(__name__)
@@ -53,29 +52,10 @@ def run(config: DictConfig) -> None:
         raise ValueError(f"run has {', '.join(sorted(unknown))}; allowed are {', '.join(STEPS)}.")
     out = Path(config.out)
     prepare_folder(out)
-    scenario: Removal | Addition = instantiate(config.scenario, _convert_="all")
     rules: Rules = instantiate(config.rules)
-    data: StressData = instantiate(config.dataset, _convert_="all")
-    bundle: Bundle = instantiate(config.generator, _convert_="all")
-    plan = EditPlan(
-        editor=Editor.of(instantiate(config.editor)),
-        masks=instantiate(config.mask_strategy),
-        also={name: Editor.of(edit) for name, edit in instantiate(config.also).items()},
-        n_also=config.n_also,
-        **config.edit,
-    )
-    determines = {
-        "scenario": scenario.determines,
-        "data": data.fingerprint,
-        "generator": bundle.hash,
-        "editor": OmegaConf.to_container(config.editor, resolve=True),
-        "mask_strategy": OmegaConf.to_container(config.mask_strategy, resolve=True),
-        "also": OmegaConf.to_container(config.also, resolve=True) if config.n_also else {},
-        "edit": OmegaConf.to_container(config.edit, resolve=True),
-        "n_also": config.n_also,
-    }
-    set_hash = content_hash(determines)
-    stress_set = out / "stress_sets" / f"{scenario.name}-{set_hash[:12]}"
+    what = asked(config)
+    scenario, data, bundle, plan, determines = what.scenario, what.data, what.bundle, what.plan, what.determines
+    set_hash, stress_set = what.hash, what.folder
     print(f"{scenario.title}\n{expected_cost(bundle, plan, data, stress_set)}\nstress set: {stress_set}", flush=True)
 
     subjects = _subjects(config, out) if "evaluate" in config.run else []
