@@ -12,7 +12,8 @@ from radedit.configuration import composed, entry_point
 from radedit.harness.cost import Cost, expected_cost
 from radedit.harness.scenario import Addition
 from radedit.harness.statistics import sample_size
-from radedit.stress import Asked, require_scenario
+from radedit.stress import require_scenario
+from radedit.stress_sets import asked
 
 POINTS = 0.05  # that are to be resolved
 TRAINING_MINUTES = 1.5  # of a phantom predictor on one core: covid_…, lungs_… and ptx_… as they are in conf/experiment
@@ -31,23 +32,23 @@ def run(config: DictConfig) -> None:
     overrides = [argument for argument in sys.argv[1:] if not argument.startswith(("addition=", "hydra."))]
     for addition in additions:
         one = composed("stress", [*overrides, f"addition={addition}"]) if addition else config
-        asked = Asked.of(one)
-        cost = expected_cost(asked.bundle, asked.plan, asked.data, asked.stress_set)
-        lines.append(f"{addition or asked.scenario.name}: {cost}")
+        what = asked(one)
+        cost = expected_cost(what.bundle, what.plan, what.data, what.folder)
+        lines.append(f"{addition or what.scenario.name}: {cost}")
         total = cost if total is None else _sum(total, cost)
     assert total is not None
     tested = f"{len(seeds)} seeds of {len(_keys(config))} predictors"
-    print(f"{asked.scenario.section}, setting {config.setting}, {tested}\n")
+    print(f"{what.scenario.section}, setting {config.setting}, {tested}\n")
     print("\n".join(lines))
     hours = total.calls * total.seconds_per_call / 3600
     print(f"\nEditing in all: {total.calls:,} network calls, {hours:.1f} h on this machine, {total.megabytes:.0f} MB.")
     _trainings(config, seeds)
-    is_dice = isinstance(asked.scenario, Addition)
+    is_dice = isinstance(what.scenario, Addition)
     n = total.records
     print(f"\nTo know a mean to ± {100 * POINTS:.0f} points (95 %), films of as many patients are needed:")
-    for what, sd in SPREAD["dice" if is_dice else "accuracy"].items():
+    for quantity, sd in SPREAD["dice" if is_dice else "accuracy"].items():
         reached = 196 * sd / n**0.5 if n else float("nan")
-        print(f"  {what}: {sample_size(sd, POINTS)}; the {n} sources, if all are kept, give ± {reached:.1f} points")
+        print(f"  {quantity}: {sample_size(sd, POINTS)}; the {n} sources, if all are kept, give ± {reached:.1f} points")
     print("The editing score rejects some, and patients with several films count for less.")
 
 

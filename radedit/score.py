@@ -15,29 +15,30 @@ from radedit.data.atomic import write_atomically
 from radedit.harness.provenance import git_commit, machine
 from radedit.harness.score_study import by_failure, study, sweep
 from radedit.report.score_figure import score_figure
-from radedit.stress import Asked, require_scenario
+from radedit.stress import require_scenario
+from radedit.stress_sets import asked
 
 
 @entry_point("stress")
 def run(config: DictConfig) -> None:
     """Score every film of the set, and tell good edits from failures by the score alone."""
-    asked = Asked.of(config)
-    if not (asked.stress_set / "manifest.csv").is_file():
+    what = asked(config)
+    if not (what.folder / "manifest.csv").is_file():
         raise FileNotFoundError(
-            f"There is no finished stress set in {asked.stress_set}. Make it first: python -m radedit.stress "
+            f"There is no finished stress set in {what.folder}. Make it first: python -m radedit.stress "
             f"{' '.join(argument for argument in sys.argv[1:] if not argument.startswith('hydra.'))}"
         )
-    folder = Path(config.out) / "score" / asked.stress_set.name
+    folder = Path(config.out) / "score" / what.folder.name
     folder.mkdir(parents=True, exist_ok=True)
-    scored = study(asked.scenario, asked.data, asked.bundle, asked.stress_set)
+    scored = study(what.scenario, what.data, what.bundle, what.folder)
     table, thresholds = by_failure(scored), sweep(scored)
-    score_figure(scored, asked.plan.threshold, folder / "score.png")
+    score_figure(scored, what.plan.threshold, folder / "score.png")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["threshold", "kept", "of", "good"])
     writer.writerows([row["threshold"], row["kept"], row["of"], f"{row['good']:.4f}"] for row in thresholds)
     write_atomically(folder / "thresholds.csv", text.getvalue().encode())
-    about = {"commit": git_commit(), "machine": machine(), "stress_set": asked.hash, "generator": asked.bundle.hash}
+    about = {"commit": git_commit(), "machine": machine(), "stress_set": what.hash, "generator": what.bundle.hash}
     found = about | {"by_failure": table, "thresholds": thresholds}
     write_atomically(folder / "score.json", (json.dumps(found, indent=1) + "\n").encode())
     for row in table:

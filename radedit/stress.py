@@ -6,7 +6,6 @@ import json
 import logging
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,12 @@ from radedit.harness.anatomy import anatomy
 from radedit.harness.answers import FILE, write_films
 from radedit.harness.cost import expected_cost
 from radedit.harness.edit_files import prepare_folder
-from radedit.harness.editors import Editor
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence
-from radedit.harness.generate import EditPlan, generate
+from radedit.harness.generate import generate
 from radedit.harness.provenance import git_commit, machine, versions
-from radedit.harness.scenario import Addition, Removal, StressData
+from radedit.harness.scenario import Addition, Removal
 from radedit.harness.verdict import Rules
-from radedit.models.bundle import Bundle
 from radedit.models.predictors import Network, load_predictor
 from radedit.report.page import write_report
 from radedit.report.results import load
@@ -39,62 +36,13 @@ from radedit.report.run_folder import write_results
 from radedit.report.strip import write_strip
 from radedit.report.table import print_table, write_csv
 from radedit.report.wandb_log import log_run
+from radedit.stress_sets import asked
 from radedit.sweep import finish, jobs, note_job
 
 logger = logging.getLogger(__name__)
 
 GATHER = {Removal: removal.gather, Addition: addition.gather}
 STEPS = ("generate", "evaluate")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A stress set as a configuration describes it.
-
-    Attributes:
-        scenario: Which shift.
-        data: On which films.
-        bundle: By which generator.
-        plan: How.
-        determines: All that determines the set's content.
-        stress_set: Folder that it is in, or will be.
-    """
-
-    scenario: Removal | Addition
-    data: StressData
-    bundle: Bundle
-    plan: EditPlan
-    determines: dict[str, Any]
-    stress_set: Path
-
-    @property
-    def hash(self) -> str:
-        """Names the set's content."""
-        return content_hash(self.determines)
-
-    @classmethod
-    def of(cls, config: DictConfig) -> Asked:
-        """From the configuration of a stress test."""
-        scenario: Removal | Addition = instantiate(config.scenario, _convert_="all")
-        data: StressData = instantiate(config.dataset, _convert_="all")
-        bundle: Bundle = instantiate(config.generator, _convert_="all")
-        plan = EditPlan(
-            editor=Editor.of(instantiate(config.editor)),
-            masks=instantiate(config.mask_strategy),
-            also={name: Editor.of(edit) for name, edit in instantiate(config.also).items()},
-            n_also=config.n_also,
-            **config.edit,
-        )
-        determines = {
-            "scenario": scenario.determines,
-            "data": data.fingerprint,
-            "generator": bundle.hash,
-            **{key: OmegaConf.to_container(config[key], resolve=True) for key in ("editor", "mask_strategy", "edit")},
-            "also": OmegaConf.to_container(config.also, resolve=True) if config.n_also else {},
-            "n_also": config.n_also,
-        }
-        folder = Path(config.out) / "stress_sets" / f"{scenario.name}-{content_hash(determines)[:12]}"
-        return cls(scenario, data, bundle, plan, determines, folder)
 
 
 @entry_point("stress")
@@ -109,8 +57,8 @@ def run(config: DictConfig) -> None:
     rules: Rules = instantiate(config.rules)
     if "evaluate" in config.run:
         _check_given(config.predictors)
-    asked = Asked.of(config)
-    scenario, data, bundle, plan, stress_set = asked.scenario, asked.data, asked.bundle, asked.plan, asked.stress_set
+    what = asked(config)
+    scenario, data, bundle, plan, stress_set = what.scenario, what.data, what.bundle, what.plan, what.folder
     print(f"{scenario.title}\n{expected_cost(bundle, plan, data, stress_set)}\nstress set: {stress_set}", flush=True)
 
     subjects = _subjects(config, out) if "evaluate" in config.run else []
@@ -119,7 +67,7 @@ def run(config: DictConfig) -> None:
     tested |= {"shifted": data.shifted} if data.shifted is not None else {}
     films = {name: fingerprint(reader) for name, reader in tested.items()}
     judged_by = [rules.limit, rules.path_limit, rules.min_n]
-    run_hash = content_hash([asked.hash, who, films, config.n_gallery, judged_by])
+    run_hash = content_hash([what.hash, who, films, config.n_gallery, judged_by])
     folder = out / "stress" / f"{scenario.name}-{run_hash[:12]}"
 
     if subjects:
@@ -127,7 +75,7 @@ def run(config: DictConfig) -> None:
 
     clock = time.monotonic()
     if "generate" in config.run:
-        generate(scenario, data, bundle, plan, stress_set, asked.determines)
+        generate(scenario, data, bundle, plan, stress_set, what.determines)
     generated = time.monotonic()
     if "evaluate" not in config.run:
         return
@@ -151,9 +99,9 @@ def run(config: DictConfig) -> None:
             "machine": machine(),
             "versions": versions(),
             "minutes": {"generate": (generated - clock) / 60, "evaluate": (evaluated - generated) / 60},
-            "hashes": {"generator": bundle.hash, "stress_set": asked.hash, "predictors": who, "run": run_hash},
+            "hashes": {"generator": bundle.hash, "stress_set": what.hash, "predictors": who, "run": run_hash},
             "config": {
-                **{k: asked.determines[k] for k in ("editor", "mask_strategy", "edit")},
+                **{k: what.determines[k] for k in ("editor", "mask_strategy", "edit")},
                 "scenario": OmegaConf.to_container(config.scenario, resolve=True),
                 "rules": OmegaConf.to_container(config.rules, resolve=True),
                 "logger": OmegaConf.to_container(config.logger, resolve=True) if config.logger else None,

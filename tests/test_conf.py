@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 PRIMARY_OF = {"experiment": "train", "scenario": "stress"}  # groups that stay out of the defaults lists
+ALSO = {"validity": "scenario"}  # primaries that such a group serves, too
 FILES = sorted(CONF.rglob("*.yaml"))
 PRIMARIES = [path.stem for path in FILES if path.parent == CONF]
 RECIPES = [path for path in FILES if path.parent != CONF and path.relative_to(CONF).parts[0] in PRIMARY_OF]
@@ -69,7 +70,11 @@ def groups(primary: str, recipe: str | None) -> dict[str, str]:
 
 def recipes(primary: str) -> list[str | None]:
     """Overrides without one of which the primary config means nothing, such as `+scenario=manifestation`."""
-    chosen = [as_override(path) for path in RECIPES if PRIMARY_OF[path.relative_to(CONF).parts[0]] == primary]
+    chosen = [
+        as_override(path)
+        for path in RECIPES
+        if PRIMARY_OF[group := path.relative_to(CONF).parts[0]] == primary or ALSO.get(primary) == group
+    ]
     return [*chosen] or [None]
 
 

@@ -17,11 +17,13 @@ from omegaconf import DictConfig, OmegaConf
 import radedit.configuration  # noqa: F401 — registers resolvers
 from radedit.data.fingerprint import content_hash
 from radedit.data.readers.phantom import PhantomReader
+from radedit.detection import worlds_of
 from radedit.harness.scenario import StressData
 from radedit.phantom.reports import phrases
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 READER = "radedit.data.readers.phantom.PhantomReader"
+FEW = 6
 SAMPLE = 60  # records of each use; patients are numbered, so equal namespaces show at once
 
 # What a training module trains, and therefore whose patients its films are.
@@ -79,12 +81,26 @@ def uses_of_benchmarks() -> Iterator[tuple[str, PhantomReader]]:
             yield f"{primary}, {path}", instantiate(node, _convert_="all")
 
 
+def uses_of_studies() -> Iterator[tuple[str, PhantomReader]]:
+    for scenario in options("cheap"):
+        cheap = instantiate(config("validity", f"+scenario={scenario}").cheap, _convert_="all")
+        for strength in cheap["strengths"]:
+            for part, reader in cheap["family"].member(strength, 0).films.items():
+                yield f"validity, {part}", reader
+    composed = config("detection")
+    family, asks = instantiate(composed.cheap.family, _convert_="all"), composed.detection
+    for use, worlds in {"detection": asks, "frozen rules": asks.freeze}.items():
+        for member in worlds_of(family, asks.strengths, worlds.worlds, worlds.first_world):
+            for part, reader in member.films.items():
+                yield f"{use}, {part}", reader
+
+
 @pytest.fixture(scope="module")
 def patients() -> dict[str, Counter[str]]:
     """Use → its patients and how many films of each are drawn."""
     found: dict[str, Counter[str]] = {}
-    for use, reader in (*uses_of_training(), *uses_of_stress(), *uses_of_benchmarks()):
-        reader.n = min(reader.n, SAMPLE)
+    for use, reader in (*uses_of_training(), *uses_of_stress(), *uses_of_benchmarks(), *uses_of_studies()):
+        reader.n = min(reader.n, FEW if use.startswith(("detection", "frozen")) else SAMPLE)  # 50 worlds
         found.setdefault(use, Counter()).update(record.subject_id for record in reader.records)
     return found
 
@@ -93,7 +109,8 @@ def test_every_use_is_there(patients: dict[str, Counter[str]]) -> None:
     assert set(patients) >= {
         "generator, train", "generator, val", "joint encoder, train", "joint encoder, val", "predictor, train",
         "predictor, val", "predictor, test", "sources", "truly shifted", "cells", "benchmark, validation",
-        "benchmark, test",
+        "benchmark, test", "validity, train", "validity, val", "detection, train", "detection, val",
+        "frozen rules, train", "frozen rules, val",
     }  # fmt: skip
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from radedit.data.module import step_generator
 
@@ -31,6 +35,8 @@ def augment(images: Tensor, masks: Tensor, transform: Augmentation | None, *key:
         return images, masks
     with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
         torch.manual_seed(step_generator(*key).initial_seed())
+        if isinstance(transform, LightBatch):
+            return transform(images, masks)
         pairs = [transform(tv_tensors.Image(x), tv_tensors.Mask(m)) for x, m in zip(images, masks, strict=True)]
     return torch.stack([x.as_subclass(Tensor) for x, _ in pairs]), torch.stack(
         [m.as_subclass(Tensor) for _, m in pairs]
@@ -79,6 +85,47 @@ def light(flip: float = 0.5) -> v2.Compose:
         v2.RandomApply([v2.GaussianBlur(5, sigma=(0.3, 1.0))], p=0.5),
         v2.GaussianNoise(sigma=0.01),
     ])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LightBatch:
+    """As `light`, for all films of a batch at once, which takes a tenth of the time.
+
+    Each film draws its own numbers, but for the width of the blur, which a batch shares.
+
+    Attributes:
+        flip: Probability of a flip; 0 where labels or masks name a side, which flips swap.
+    """
+
+    flip: float = 0.5
+
+    def __call__(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        n = len(images)
+
+        def uniform(low: float, high: float) -> Tensor:
+            return (low + (high - low) * torch.rand(n)).to(images)
+
+        angle, scale = uniform(-1, 1) * math.radians(3), uniform(0.95, 1.05)
+        across, down = scale * angle.cos(), scale * angle.sin()
+        mirror = 1 - 2 * (uniform(0, 1) < self.flip).to(images)
+        theta = torch.stack(
+            [
+                torch.stack([mirror * across, -down, uniform(-0.06, 0.06)], dim=1),  # 3 % of a side that is 2 wide
+                torch.stack([mirror * down, across, uniform(-0.06, 0.06)], dim=1),
+            ],
+            dim=1,
+        )
+        both = torch.cat([images, masks.to(images)], dim=1)
+        both = grid_sample(both, affine_grid(theta, list(both.shape), align_corners=False), align_corners=False)
+        x = both[:, :1]
+        brightness, contrast = (uniform(0.9, 1.1)[:, None, None, None] for _ in range(2))
+        x = x * brightness
+        mean = x.mean((1, 2, 3), keepdim=True)
+        x = (mean + contrast * (x - mean)).clamp(0, 1)
+        blurs, sigma = uniform(0, 1) < 0.5, float(uniform(0.3, 1.0)[0])
+        if blurs.any():
+            x[blurs] = gaussian_blur(x[blurs], [5, 5], [sigma, sigma])
+        return (x + 0.01 * torch.randn(x.shape).to(x)).clamp(0, 1), both[:, 1:] > 0.5
 
 
 def _shared(flip: float = 0.5) -> list[v2.Transform]:

@@ -148,3 +148,15 @@ def test_weights_that_half_precision_cannot_hold_are_not_written(tmp_path: Path,
     with pytest.raises(ValueError, match="diverged"):
         network.save_pretrained(tmp_path / "predictor")
     assert not (tmp_path / "predictor").exists()
+
+
+def test_classifier_that_shrinks_its_films_sees_their_means(tmp_path: Path) -> None:
+    """And comes back from its folder as it was; one that does not shrink keeps the name it had."""
+    small = {"channels": [8, 8, 8, 8], "layers": [1, 1, 1, 1]}
+    shrinks = Classifier("pneumothorax", size=SIZE, network=small, shrink=2).eval()
+    coarse = torch.nn.functional.avg_pool2d(films(), 2)
+    fine = torch.nn.functional.interpolate(coarse, scale_factor=2)
+    assert torch.allclose(shrinks.predict(films()).probability, shrinks.predict(fine).probability, atol=1e-6)  # type: ignore[arg-type]
+    shrinks.save_pretrained(tmp_path)
+    assert load_predictor(tmp_path).hash == shrinks.hash
+    assert "shrink" not in Classifier("pneumothorax", size=SIZE, network=small).config

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from radedit.training.augmentation import Augmentation, appendix_b, appendix_c, augment, light
+from radedit.training.augmentation import Augmentation, LightBatch, appendix_b, appendix_c, augment, light
 
 SIZE = 32
-TRANSFORMS = {"App. B": appendix_b(SIZE), "App. C": appendix_c(SIZE), "light": light()}
+TRANSFORMS = {"App. B": appendix_b(SIZE), "App. C": appendix_c(SIZE), "light": light(), "light, a batch": LightBatch()}
 
 
 def films() -> tuple[Tensor, Tensor]:

@@ -1,0 +1,204 @@
+"""Cheap predictors: dozens of them, each trained in seconds, in this process, and found again by content hash."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from radedit.data.fingerprint import content_hash
+from radedit.data.module import FilmData
+from radedit.data.readers.phantom import PhantomReader
+from radedit.models.predictors import Network, load_predictor
+from radedit.phantom.world import World
+from radedit.training.augmentation import LightBatch
+from radedit.training.classifier import ClassifierTraining
+
+logger = logging.getLogger(__name__)
+
+CARD = "card.json"
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the cheap predictors of one scenario have in common; they differ in their world and in their seed.
+
+    Attributes:
+        name: Of the scenario.
+        world_of: Strength of the shortcut, 0…1 → the world that a predictor learns from.
+        network: Makes one, untrained.
+        training: A partial of `ClassifierTraining` or `SegmenterTraining`, with the learning rate and the like.
+        namespace: Patients are of `<namespace>-train` and `<namespace>-val`.
+        n: Films to learn from; a world's films are shared by all of its seeds.
+        n_val: Films for the card's figures.
+        size: Side of the films, px.
+        steps: Of the training.
+        batch_size: Films a step.
+        masks: That the network draws.
+        flip: Probability that a film is flipped; 0 where masks name sides.
+    """
+
+    name: str
+    world_of: Callable[[float], World]
+    network: Callable[[], Network]
+    training: Callable[..., ClassifierTraining]
+    namespace: str
+    n: int
+    n_val: int
+    size: int
+    steps: int
+    batch_size: int = 32
+    masks: Sequence[str] = ()
+    flip: float = 0.5
+
+    def member(self, strength: float, seed: int, world: World | None = None) -> Member:
+        """One predictor; `world` where it is not `world_of(strength)`."""
+        return Member(self, strength, seed, world or self.world_of(strength))
+
+
+@dataclass(frozen=True)
+class Member:
+    """One cheap predictor, trained or not.
+
+    Attributes:
+        family: What it has in common with others.
+        strength: Of the shortcut in its world.
+        seed: Of its first weights, of the order of its films and of their augmentation.
+        world: What it learns from.
+    """
+
+    family: Family
+    strength: float
+    seed: int
+    world: World
+
+    @cached_property
+    def films(self) -> dict[str, PhantomReader]:
+        """What it learns from, and what its card is written by."""
+        sizes = {"train": self.family.n, "val": self.family.n_val}
+        return {
+            part: PhantomReader(self.world, f"{self.family.namespace}-{part}", n, self.family.size)
+            for part, n in sizes.items()
+        }
+
+    @cached_property
+    def hash(self) -> str:
+        """Names all that determines its weights."""
+        family = self.family
+        training = family.training
+        assert isinstance(training, partial)
+        return content_hash({
+            "films": {part: reader.fingerprint for part, reader in self.films.items()},
+            "network": family.network().config,
+            "training": {"of": training.func.__name__, **training.keywords},
+            "augmentation": {"of": LightBatch.__name__, "flip": family.flip},
+            **{key: getattr(family, key) for key in ("size", "steps", "batch_size", "masks")},
+            "seed": self.seed,
+        })  # fmt: skip
+
+    @property
+    def key(self) -> str:
+        """Short name, as in files."""
+        return f"{self.family.name}-{self.strength:.2f}-{self.seed}-{self.hash[:12]}"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Cheap predictors by key, and what became of those that are missing.
+
+    Attributes:
+        networks: Key → predictor, in the order they were asked for.
+        new: Keys of those that were trained just now; all others were found.
+        failed: Key and reason of each that could not be trained.
+    """
+
+    networks: dict[str, Network]
+    new: list[str]
+    failed: list[dict[str, str]]
+
+
+def obtain(members: Sequence[Member], out: Path, cache: Path) -> Trained:
+    """Find the predictors, or train them one after the other; a run that was killed goes on with the first missing one.
+
+    Args:
+        members: Which.
+        out: Each has a folder there, named by its key, which is whole or absent.
+        cache: Of the films.
+
+    Returns:
+        Them; a training that diverges is listed and stops no other.
+    """
+    networks: dict[str, Network] = {}
+    new: list[str] = []
+    failed: list[dict[str, str]] = []
+    for number, member in enumerate(members, start=1):
+        folder = out / member.key
+        if not (folder / CARD).is_file():
+            logger.info("Training %d of %d: %s", number, len(members), member.key)
+            try:
+                train(member, folder, cache)
+            except (ValueError, RuntimeError) as error:
+                logger.warning("%s could not be trained: %s", member.key, error)
+                failed.append({"predictor": member.key, "reason": str(error)})
+                continue
+            new.append(member.key)
+        networks[member.key] = load_predictor(folder)
+    return Trained(networks, new, failed)
+
+
+def film_data(member: Member, cache: Path) -> FilmData:
+    """What a predictor learns from, drawn once for all seeds of its world."""
+    family = member.family
+    return FilmData(
+        member.films["train"], member.films["val"], size=family.size, batch_size=family.batch_size, seed=member.seed,
+        masks=family.masks, cache=str(cache), workers=1,
+    )  # fmt: skip
+
+
+def train(member: Member, folder: Path, cache: Path) -> None:
+    """Train a predictor and write it to `folder`, all at once.
+
+    Raises:
+        ValueError: If its weights are not finite.
+    """
+    family, data = member.family, film_data(member, cache)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with torch.random.fork_rng(devices=[]), _quiet():
+            torch.manual_seed(member.seed)
+            module = family.training(family.network(), augmentation=LightBatch(family.flip), seed=member.seed)
+            trainer = L.Trainer(
+                max_steps=family.steps, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
+                enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, num_sanity_val_steps=0,
+            )  # fmt: skip
+            trainer.fit(module, data)
+            module.export(data, temporary)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of a broken kind: a whole one has a card and is never trained again
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's lines about devices, which say the same for every predictor."""
+    talks: list[Any] = [logging.getLogger(name) for name in ("lightning.pytorch", "pytorch_lightning", "lightning")]
+    levels = [talk.level for talk in talks]
+    for talk in talks:
+        talk.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for talk, level in zip(talks, levels, strict=True):
+            talk.setLevel(level)

@@ -1,0 +1,111 @@
+"""Pictures of a detection study: how often the verdict is *fail* as the shortcut grows, and what it went by."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from radedit.data.atomic import write_atomically
+
+INK, MUTED, LINE = "#222222", "#777777", "#dddddd"
+OUTCOMES = {"fail": ("#D55E00", "o"), "undecided": ("#999999", "s"), "pass": ("#0072B2", "^")}  # Okabe and Ito
+SIZE_INCHES, DPI = (9.6, 4.4), 130
+
+
+def draw(results: Mapping[str, Any], path: Path) -> None:
+    """Write the picture.
+
+    Args:
+        results: As `detection.json` has it.
+        path: Of a PNG.
+    """
+    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor="white")
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.05])
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.155, top=0.8, wspace=0.24)
+    _curve(left, results)
+    _gaps(right, results)
+    for axes in (left, right):
+        axes.tick_params(labelsize=9, color=MUTED, labelcolor=INK, length=3)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_color(MUTED)
+    alarms, found = results["false_alarms"], results["detected"]
+    figure.text(
+        0.012, 0.945, "Does the verdict find the biased ones?", fontsize=13, weight="bold", color=INK, va="center"
+    )
+    figure.text(
+        0.012, 0.885,
+        f"{found['k']} of {found['n']} biased predictors detected, {alarms['k']} false alarms among {alarms['n']} "
+        f"others; n = {results['n']} edits, rules frozen on other worlds; drawn radiographs",
+        fontsize=9, color=MUTED, va="center",
+    )  # fmt: skip
+    file = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    write_atomically(path, file.getvalue())
+
+
+def _curve(axes: Axes, results: Mapping[str, Any]) -> None:
+    """Shares of verdicts by strength."""
+    curve = results["curve"]
+    strengths = [entry["strength"] for entry in curve]
+    n = [entry["fail"]["n"] for entry in curve]
+    truth = [100 * entry["biased"] / count for entry, count in zip(curve, n, strict=True)]
+    axes.plot(strengths, truth, color=INK, linewidth=1, linestyle=(0, (4, 3)), label="truly biased", zorder=2)
+    undecided = [100 * entry["undecided"]["k"] / count for entry, count in zip(curve, n, strict=True)]
+    axes.plot(strengths, undecided, color=OUTCOMES["undecided"][0], marker="s", markersize=5, linewidth=1,
+              label="undecided", zorder=3, clip_on=False)  # fmt: skip
+    shares = [entry["fail"]["share"] for entry in curve]
+    values = [100 * share["value"] for share in shares]
+    bars = [
+        [max(0.0, v - 100 * share["low"]) for v, share in zip(values, shares, strict=True)],
+        [max(0.0, 100 * share["high"] - v) for v, share in zip(values, shares, strict=True)],
+    ]
+    axes.errorbar(strengths, values, yerr=bars, color=OUTCOMES["fail"][0], marker="o", markersize=7, linewidth=1.6,
+                  elinewidth=1.2, capsize=3, label="fail (Wilson’s interval)", zorder=4, clip_on=False)  # fmt: skip
+    axes.set_ylim(-2, 102)
+    axes.set_yticks(range(0, 101, 25))
+    axes.set_xticks(strengths)
+    axes.grid(axis="y", color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("strength of the shortcut in the predictor’s world", fontsize=10, color=INK)
+    axes.set_ylabel("share of predictors, %", fontsize=10, color=INK)
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.0, 1.0), labelcolor=INK)
+
+
+def _gaps(axes: Axes, results: Mapping[str, Any]) -> None:
+    """What the verdict went by against what is true."""
+    limit, truth = (100 * value for value in (results["rules"]["rules"]["limit"], results["truth"]))
+    axes.axhline(limit, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    for side in (-truth, truth):
+        axes.axvline(side, color=LINE, linewidth=1, zorder=0)
+    for outcome, (colour, shape) in OUTCOMES.items():
+        rows = [row for row in results["rows"] if row["outcome"] == outcome]
+        if not rows:
+            continue
+        x, y = ([100 * value for value in values] for values in ([r["gap"] for r in rows], _values(rows, "value")))
+        low, high = ([100 * value for value in _values(rows, bound)] for bound in ("low", "high"))
+        bars = [[max(0.0, v - b) for v, b in zip(y, low, strict=True)],
+                [max(0.0, b - v) for v, b in zip(y, high, strict=True)]]  # fmt: skip
+        axes.errorbar(
+            x, y, yerr=bars, linestyle="", marker=shape, color=colour, markersize=5.5, elinewidth=0.6,
+            markeredgecolor="white", markeredgewidth=0.5, label=f"{outcome} ({len(rows)})", zorder=3,
+        )  # fmt: skip
+    axes.annotate(f"limit {limit:g}", (1, limit), xycoords=("axes fraction", "data"), xytext=(-2, 3),
+                  textcoords="offset points", fontsize=8, color=MUTED, ha="right")  # fmt: skip
+    axes.annotate(f"biased above {truth:g}", (truth, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
+                  textcoords="offset points", fontsize=8, color=MUTED, va="top")  # fmt: skip
+    axes.set_xlabel("gap on true films: accuracy without − with the shortcut, points", fontsize=10, color=INK)
+    axes.set_ylabel("excess on edits, points", fontsize=10, color=INK)
+    axes.legend(frameon=False, fontsize=9, loc="lower right", labelcolor=INK)
+
+
+def _values(rows: Sequence[Mapping[str, Any]], what: str) -> list[float]:
+    """Excess, or a bound of it; the excess itself where it has no bounds."""
+    return [row["excess"]["value"] if row["excess"][what] is None else row["excess"][what] for row in rows]

@@ -1,0 +1,95 @@
+"""Stress sets: named by the content of what was asked for, and found again by that name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from radedit.data.fingerprint import content_hash
+from radedit.harness.editors import Editor
+from radedit.harness.generate import EditPlan
+from radedit.harness.scenario import Addition, Removal, StressData
+from radedit.models.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The stress set that a configuration asks for, whether it is there or not.
+
+    Attributes:
+        scenario, data, bundle, plan: What it is made from.
+        determines: All that determines the edits.
+        hash: Of that.
+        folder: Where the set is, or will be.
+    """
+
+    scenario: Removal | Addition
+    data: StressData
+    bundle: Bundle
+    plan: EditPlan
+    determines: dict[str, Any]
+    hash: str
+    folder: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether all of its films are edited."""
+        return (self.folder / "manifest.csv").is_file()
+
+
+def asked(config: DictConfig) -> Asked:
+    """What a configuration of `radedit.stress` asks for.
+
+    Args:
+        config: As `conf/stress.yaml` composes, at one point of its sweep.
+    """
+    scenario: Removal | Addition = instantiate(config.scenario, _convert_="all")
+    data: StressData = instantiate(config.dataset, _convert_="all")
+    bundle: Bundle = instantiate(config.generator, _convert_="all")
+    plan = EditPlan(
+        editor=Editor.of(instantiate(config.editor)),
+        masks=instantiate(config.mask_strategy),
+        also={name: Editor.of(edit) for name, edit in instantiate(config.also).items()},
+        n_also=config.n_also,
+        **config.edit,
+    )
+    determines = {
+        "scenario": scenario.determines,
+        "data": data.fingerprint,
+        "generator": bundle.hash,
+        "editor": OmegaConf.to_container(config.editor, resolve=True),
+        "mask_strategy": OmegaConf.to_container(config.mask_strategy, resolve=True),
+        "also": OmegaConf.to_container(config.also, resolve=True) if config.n_also else {},
+        "edit": OmegaConf.to_container(config.edit, resolve=True),
+        "n_also": config.n_also,
+    }
+    named = content_hash(determines)
+    folder = Path(config.out) / "stress_sets" / f"{scenario.name}-{named[:12]}"
+    return Asked(scenario, data, bundle, plan, determines, named, folder)
+
+
+def require(what: Asked, given: str | None, command: str) -> Asked:
+    """A finished stress set.
+
+    Args:
+        what: Which.
+        given: Folder that is taken instead, whatever its hash.
+        command: Arguments of `radedit.stress` that make the set, but for those the user has given.
+
+    Raises:
+        ValueError: If it is not there, or not finished; the command that makes it is named.
+    """
+    found = what if given is None else replace(what, folder=Path(given).expanduser())
+    if found.finished:
+        return found
+    if given is not None:
+        raise ValueError(f"stress_set: {found.folder} is no finished stress set: it has no manifest.csv.")
+    state = "is not finished" if found.folder.is_dir() else "is not there"
+    raise ValueError(
+        f"The stress set {found.folder} {state}. Make it with: python -m radedit.stress {command} run=[generate], and "
+        "the same overrides as here."
+    )

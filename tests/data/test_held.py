@@ -1,0 +1,40 @@
+"""Samples that are held are loaded once, and changed once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from radedit.data.held import Held
+from radedit.types import Record, Sample
+
+
+class Counts:
+    """A data set that counts how often it is asked."""
+
+    records = (Record("a", "p"), Record("b", "q"))
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def load(self, record: Record) -> Sample:
+        self.asked += 1
+        return Sample(record, torch.full((1, 2, 2), 0.5))
+
+
+def test_samples_are_loaded_once() -> None:
+    reader = Counts()
+    held = Held(reader)
+    assert [record.id for record in held.records] == ["a", "b"]
+    for _ in range(3):
+        for record in held.records:
+            assert float(held.load(record).image.mean()) == 0.5
+    assert reader.asked == 2
+
+
+def test_films_are_changed_given_their_record() -> None:
+    def change(film: Tensor, record: Record) -> Tensor:
+        return film + (record.id == "b") / 4
+
+    held = Held(Counts(), change)
+    assert [float(held.load(record).image.max()) for record in held.records] == [0.5, 0.75]
