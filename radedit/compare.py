@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -54,7 +55,7 @@ def main(config: DictConfig) -> None:
     print(folder.resolve())
 
 
-def _table(rows: list[dict[str, object]], measures: list[str]) -> list[str]:
+def _table(rows: list[dict[str, object]], measures: Sequence[str]) -> list[str]:
     """A Markdown table, one line a column of the picture."""
 
     def cell(estimate: dict[str, float | None]) -> str:

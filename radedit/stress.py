@@ -84,7 +84,7 @@ def run(config: DictConfig) -> None:
         evidence: Evidence = GATHER[type(scenario)](
             subjects, scenario, data, stress_set, size=bundle.size, answers=folder / "answers",
             n_gallery=config.n_gallery, rules=rules,
-        )  # type: ignore[arg-type, operator]  # fmt: skip
+        )  # type: ignore[operator]  # fmt: skip
         judgement = (
             instantiate(config.judge)(bundle, scenario, data, stress_set, plan.threshold) if config.judge else None
         )

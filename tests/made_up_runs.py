@@ -151,7 +151,7 @@ def _classified(
 
 def _segmented(rng: np.random.Generator, ids: Sequence[str], dice: float) -> Answers:
     found = np.round(np.clip(dice + rng.normal(0, 0.02, len(ids)), 0, 1), 5)
-    values = {
+    values: dict[str, Any] = {
         "dice": found, "dice_all": found, "hd95": np.round(60 * (1 - found), 4), "asd": np.round(20 * (1 - found), 4),
         "missed": np.zeros(len(ids)), "area": found,
     }  # fmt: skip
@@ -170,7 +170,7 @@ def _write(
     rows, yardstick = reading(scenario)
     found = figures(measured, rows, yardstick, scenario, rules, kept, every)
     who = {key: content_hash([key, seed]) for key in names}
-    hashes = {
+    hashes: dict[str, Any] = {
         "generator": "aa11", "stress_set": content_hash([stress_set, editor]), "predictors": who,
         "run": content_hash([stress_set, editor, seed, sorted(changed)]),
     }  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 
 from radedit import stress
 from radedit.data.stress_set import StressSetWriter
+from radedit.harness.scenario import Removal
 from radedit.models.predictors import Network
 from tests.commands import run, save_tiny_predictors
 from tests.tiny_bundle import SIZE
@@ -92,7 +93,8 @@ def test_a_sweep_stopped_while_it_edits_ends_as_an_undisturbed_one(
 def test_a_sweep_stopped_in_its_second_job_asks_the_first_ones_predictors_nothing_again(
     arguments: list[str], undisturbed: Path, tmp_path: Path, edited: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, asked = tmp_path / "out", []
+    out = tmp_path / "out"
+    asked: list[str] = []
     predict = Network.predict
 
     def note(self: Network, images: Any) -> Any:
@@ -101,7 +103,8 @@ def test_a_sweep_stopped_in_its_second_job_asks_the_first_ones_predictors_nothin
 
     monkeypatch.setattr(Network, "predict", note)
     with pytest.MonkeyPatch.context() as patch:
-        gather, jobs = stress.GATHER[stress.Removal], []
+        gather: Any = stress.GATHER[Removal]
+        jobs: list[int] = []
 
         def stop_at_the_second(*given: Any, **how: Any) -> Any:
             jobs.append(1)
@@ -109,7 +112,7 @@ def test_a_sweep_stopped_in_its_second_job_asks_the_first_ones_predictors_nothin
                 raise KeyboardInterrupt
             return gather(*given, **how)
 
-        patch.setitem(stress.GATHER, stress.Removal, stop_at_the_second)
+        patch.setitem(stress.GATHER, Removal, stop_at_the_second)
         assert run(stress.main, [*arguments, f"out={out}"]) == 130
     first, n_edited = set(asked), len(edited)
     asked.clear()

@@ -75,7 +75,7 @@ def test_only_what_is_missing_is_trained_and_only_once(tmp_path: Path, monkeypat
 
 
 def test_a_training_that_fails_says_where_its_log_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trained.sys, "executable", "false")
+    monkeypatch.setattr("radedit.trained.sys.executable", "false")
     with pytest.raises(ValueError, match=r"training of covid_biased ended with code 1: .*training\.log"):
         obtain({"one": "covid_biased"}, 0, tmp_path)
 

@@ -103,7 +103,7 @@ def choose_limit(trials: Sequence[Trial], rules: Rules, truth: float) -> float:
             biased: [t.judge(_with(rules, limit)).outcome == "fail" for t in trials if t.biased(truth) is biased]
             for biased in (True, False)
         }
-        return float(np.mean(fails[True] or [0.0]) - np.mean(fails[False] or [0.0]))
+        return float(np.mean(fails[True] or [False]) - np.mean(fails[False] or [False]))
 
     return max(LIMITS, key=lambda limit: (round(worth(limit), 9), -abs(limit - rules.limit)))
 
@@ -190,8 +190,9 @@ def summary(trials: Sequence[Trial], rules: Rules, truth: float) -> dict[str, An
         [(t.excess.value, t.key) for t, is_biased in zip(trials, truly, strict=True) if is_biased is wanted]
         for wanted in (True, False)
     )
-    area = auroc(*([pair[0] for pair in side] for side in (of_biased, of_others)),
-                 *([pair[1] for pair in side] for side in (of_biased, of_others)))  # fmt: skip
+    scores = [[score for score, _ in side] for side in (of_biased, of_others)]
+    keys = [[key for _, key in side] for side in (of_biased, of_others)]
+    area = auroc(scores[0], scores[1], keys[0], keys[1])
     return {
         "worlds": len(trials),
         "curve": curve,

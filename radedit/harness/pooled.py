@@ -160,12 +160,16 @@ def pooled_figures(
     records = pooled.kept or pooled.every
     found = figures(pooled.measured, rows, yardstick, scenario, rules, pooled.kept, pooled.every)
     known = {record: cosines.get(record) for record in pooled.every}
-    removes = isinstance(scenario, Removal)
+    ranking: list[dict[str, Any]] = []
+    qualified: dict[str, Any] = {}
+    if isinstance(scenario, Removal):
+        ranking = removal.ranking(pooled.measured, pooled.thresholds, records)
+        qualified = {one.key: removal.qualification(one, scenario) for one in pooled.measured}
     return found | {
         "changes": changes(pooled.measured, yardstick, records),
         "kept_curve": kept_curve(pooled.measured, yardstick.measure, known),
-        "ranking": removal.ranking(pooled.measured, pooled.thresholds, records) if removes else [],
-        "qualified": {one.key: removal.qualification(one, scenario) for one in pooled.measured} if removes else {},
+        "ranking": ranking,
+        "qualified": qualified,
     }
 
 

@@ -103,7 +103,7 @@ def subject(films: StressData, key: str = "dark", **how: Any) -> Subject:
 @pytest.fixture
 def gathered(films: StressData, stress_set: Path, tmp_path: Path) -> Evidence:
     subjects = [subject(films), subject(films, "nothing", blind=True)]
-    how = {"size": SIZE, "answers": tmp_path, "n_gallery": 2, "rules": Rules(path_limit=0.02)}
+    how: dict[str, Any] = {"size": SIZE, "answers": tmp_path, "n_gallery": 2, "rules": Rules(path_limit=0.02)}
     return gather(subjects, ADDITION, films, stress_set, **how)
 
 

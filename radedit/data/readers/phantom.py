@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -70,7 +71,8 @@ class PhantomReader:
     def _matches(self, case: Case) -> bool:
         if any((finding in case.present) != bool(value) for finding, value in self.where.items()):
             return False
-        words = case.do(**dict.fromkeys(self.would, 1)).describe() if self.would else {}
+        present: dict[str, Any] = dict.fromkeys(self.would, 1)
+        words = case.do(**present).describe() if self.would else {}
         return all(wanted.items() <= words[finding].items() for finding, wanted in self.would.items())
 
     @property
