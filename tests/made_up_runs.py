@@ -162,7 +162,8 @@ def _write(
     out: Path, scenario: Removal | Addition, settings: Mapping[str, Any], measured: list[Measured], ids: list[str],
     seed: int | None, stress_set: str, editor: str, names: Mapping[str, tuple[str, str]], changed: Mapping[str, Any],
 ) -> Path:  # fmt: skip
-    rules = Rules(**{name: value for name, value in changed.items() if hasattr(Rules, name)})
+    wide = {"path_limit": 0.5}  # so few made-up films leave the path uncertain
+    rules = Rules(**wide | {name: value for name, value in changed.items() if hasattr(Rules, name)})
     others = {name: value for name, value in changed.items() if not hasattr(Rules, name)}
     every = [id_ for id_ in ids if id_ in set(measured[0].sets["edit"].ids)]
     cosine = {id_: round(0.1 + 0.6 * (i / len(ids)), 4) for i, id_ in enumerate(ids)}

@@ -27,8 +27,8 @@ def finished(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     out = tmp_path_factory.mktemp("finished")
     tiny = [
         "+scenario=manifestation", "preset=smoke", "logger=csv", f"size={SIZE}", "n=2", "n_also=1", "n_cells=1",
-        "n_own=4", "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1", f"generator.folder={tiny_bundle}",
-        *save_tiny_predictors(out / "predictors"),
+        "n_own=4", "anatomy=null", "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1",
+        f"generator.folder={tiny_bundle}", *save_tiny_predictors(out / "predictors"),
     ]  # fmt: skip
     assert run(stress.main, [*tiny, f"out={out}"]) == 0
     return out

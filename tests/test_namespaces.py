@@ -78,7 +78,8 @@ def uses_of_stress() -> Iterator[tuple[str, PhantomReader]]:
 def uses_of_benchmarks() -> Iterator[tuple[str, PhantomReader]]:
     for primary in ("benchmark", "examine", "compare"):
         for path, node in nodes(OmegaConf.to_container(config(primary), resolve=True)):
-            yield f"{primary}, {path}", instantiate(node, _convert_="all")
+            use = primary if primary == "compare" else f"{primary}, {path}"  # its figures share their films
+            yield use, instantiate(node, _convert_="all")
 
 
 def uses_of_studies() -> Iterator[tuple[str, PhantomReader]]:
