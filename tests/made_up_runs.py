@@ -173,7 +173,7 @@ def _write(
     who = {key: content_hash([key, seed]) for key in names}
     hashes: dict[str, Any] = {
         "generator": "aa11", "stress_set": content_hash([stress_set, editor]), "predictors": who,
-        "run": content_hash([stress_set, editor, seed, sorted(changed)]),
+        "run": content_hash([stress_set, editor, seed, sorted(map(str, changed.items()))]),
     }  # fmt: skip
     results = {
         "name": scenario.name, "title": scenario.title, "section": scenario.section, **scenario.words,
