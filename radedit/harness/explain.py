@@ -101,9 +101,10 @@ def load_tested(key: str, folder: str, hash_: str, run: Path) -> Network:
 
     Args:
         key: Its name in the run.
-        folder: Of its weights; empty where the run did not write it down.
+        folder: Of its weights, relative to the working directory or to a folder that the run is in; empty where the run
+            did not write it down.
         hash_: Of the weights that were tested.
-        run: For messages.
+        run: Its folder.
 
     Raises:
         ValueError: If the folder is not known, or has other weights.
@@ -113,7 +114,7 @@ def load_tested(key: str, folder: str, hash_: str, run: Path) -> Network:
     if not folder:
         raise ValueError(f"{run} does not say where the weights of predictor {key!r} lie. {mend}")
     try:
-        predictor = load_predictor(folder)
+        predictor = load_predictor(_found(Path(folder), run))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"Predictor {key!r} of {run}: {error} {mend}") from None
     if predictor.hash != hash_:
@@ -189,6 +190,12 @@ def _grid(predictor: Network, sample: Sample) -> tuple[int, int]:
 def inside(values: Tensor, mask: Tensor) -> float | None:
     """Mean of what lies inside a mask; None where it is empty."""
     return float(values[mask].mean()) if bool(mask.any()) else None
+
+
+def _found(folder: Path, run: Path) -> Path:
+    """A folder that was written down relative to where the stress test was started, which is often above its run."""
+    places = [folder, *(parent / folder for parent in run.resolve().parents)]
+    return next((place for place in places if place.is_dir()), folder)
 
 
 def _rows(stress_set: Path, record: str) -> dict[str, dict[str, Any]]:

@@ -75,7 +75,7 @@ def facts(case: Case, results: Results, run: Path) -> dict[str, Any]:
         ],
         "hashes": {
             "results": hashlib.sha256((run / FILE).read_bytes()).hexdigest(),
-            **{key: results.hashes[key] for key in ("stress_set", "generator", "predictors") if key in results.hashes},
+            **results.hashes,
         },
         **case.credits,
     }
