@@ -69,9 +69,9 @@ def bands(case: Case, results: Results) -> list[Band]:
     """All bands of a case, in the order of a page."""
     scale = difference_scale(case)
     found = [
-        Band("Film", "as the predictors see it", _each(case, lambda film, _: Panel(_grey(film)))),
+        Band("Film", "as predictors see it", _each(case, lambda film, _: Panel(_grey(film)))),
         Band(
-            "Difference", "to the chain’s first film; below, mean change in grey levels",
+            "Difference", "to the chain’s first film; below, mean change",
             _each(case, lambda film, first: _change(case, film, first, scale)), (DIVERGING, -scale, scale),
         ),
     ]  # fmt: skip
@@ -171,7 +171,7 @@ def _outlined(film: Film, masks: dict[str, NDArray[np.bool_]]) -> Image.Image:
 
 def _change(case: Case, film: Film, first: Film, scale: float) -> Panel:
     """Of a chain's first film, which does not differ from itself, the masks."""
-    masks = {name: mask.numpy() for name, mask in case.masks.items()}
+    masks = {name: case.masks[name].numpy() for name in ("keep", "edit")}  # where they share an outline, edit is above
     if film is first:
         return Panel(_outlined(film, masks), "m_edit orange, m_keep blue")
     colours = matplotlib.colormaps[DIVERGING](Normalize(-scale, scale)(film.difference.numpy()))

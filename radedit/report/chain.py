@@ -15,11 +15,12 @@ from matplotlib.figure import Figure
 from radedit.data.stress_set import NOTICE
 from radedit.harness.explain import Case
 from radedit.report.case_panels import Band, Heading, Panel, bands, headings
+from radedit.report.numbers import MINUS
 from radedit.report.results import Results
 from radedit.report.strip import RIGHT, WRONG
 
 INK, FAINT = "#1a1a1a", "#6b6b6b"
-LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 1.5, 0.75, 1.0, 0.35
+LEFT_IN, RIGHT_IN, TOP_IN, BOTTOM_IN = 1.5, 0.75, 1.1, 0.35
 PANEL_IN, GAP_IN, CAPTION_IN, APART_IN = 1.62, 0.07, 0.24, 0.32
 DPI = 120
 MARKS = {True: ("✗ ", WRONG), False: ("✓ ", RIGHT), None: ("", FAINT)}
@@ -49,14 +50,14 @@ def draw_chain(case: Case, results: Results) -> bytes:
 
     write(0.15, 0.3, results.title, fontsize=13, color=INK)
     kept = "kept" if case.kept else "not kept"
-    score = "undefined" if case.cosine is None else f"{case.cosine:.2f}"
+    score = "undefined" if case.cosine is None else f"{case.cosine:.2f}".replace("-", MINUS)
     write(right, 0.3, f"{case.record}  ·  {kept}, score {score}", fontsize=9, color=FAINT, ha="right")
     for heading, left in zip((h for chain in heads for h in chain), (x for xs in lefts for x in xs), strict=True):
         _head(write, heading, left)
     for number, band in enumerate(rows):
         top = TOP_IN + number * (PANEL_IN + CAPTION_IN)
         write(0.15, top + PANEL_IN / 2, textwrap.fill(band.name, 17), fontsize=9.5, color=INK, va="bottom")
-        write(0.15, top + PANEL_IN / 2 + 0.06, textwrap.fill(band.note, 25), fontsize=7.5, color=FAINT, va="top")
+        write(0.15, top + PANEL_IN / 2 + 0.06, textwrap.fill(band.note, 23), fontsize=7.5, color=FAINT, va="top")
         panels = [panel for chain in band.panels for panel in chain]
         for panel, left in zip(panels, (x for xs in lefts for x in xs), strict=True):
             _show(axes(left, top), panel)
@@ -82,7 +83,7 @@ def _lefts(lengths: list[int]) -> tuple[list[list[float]], float]:
 
 def _head(write: Any, heading: Heading, left: float) -> None:
     write(left, 0.72, heading.name, fontsize=10, color=INK)
-    write(left, 0.9, textwrap.shorten(heading.made, 34, placeholder=" …"), fontsize=7, color=FAINT)
+    write(left, 0.78, textwrap.fill(heading.made, 29), fontsize=7, color=FAINT, va="top")
 
 
 def _show(ax: Axes, panel: Panel) -> None:
