@@ -82,7 +82,7 @@ def run(config: DictConfig) -> None:
     run_logger = instantiate(config.logger)
     try:
         evidence: Evidence = GATHER[type(scenario)](
-            subjects, scenario, data, stress_set, size=bundle.size, answers=folder / "answers",
+            subjects, scenario, data, stress_set, size=bundle.size, answers=out / "answers",
             n_gallery=config.n_gallery, rules=rules,
         )  # type: ignore[operator]  # fmt: skip
         judgement = (

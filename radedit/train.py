@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from hydra.utils import instantiate
 from lightning import Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import close_logger, entry_point, name_missing_choice
 from radedit.models.bundle import adopt
 from radedit.trained import note_recipe, recipe
-from radedit.training.checkpoint import ResumePoint
+from radedit.training.checkpoint import BestPoint, ResumePoint
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +34,7 @@ def main(config: DictConfig) -> None:
     if hasattr(module, "prepare"):
         module.prepare(data)
     last = folder / "checkpoints" / "last.ckpt"
-    best = (
-        ModelCheckpoint(folder / "best", monitor=config.monitor, mode="max", save_top_k=1) if config.monitor else None
-    )
+    best = BestPoint(folder / "best", config.monitor) if config.monitor else None
     kept: list[Callback] = [*([best] if best else []), ResumePoint(last, config.ckpt_every)]
     callbacks = [*instantiate(config.callbacks), *kept]
     trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=instantiate(config.logger))

@@ -49,7 +49,8 @@ def run(config: DictConfig) -> None:
     members = [
         family.member(strength, seed) for strength in config.cheap.strengths for seed in range(config.cheap.seeds)
     ]
-    ordinary = Held(instantiate(next(iter(config.predictors.values())).own_test, _convert_="all"))
+    own_test = next(node.own_test for node in config.predictors.values() if "own_test" in node)
+    ordinary = Held(instantiate(own_test, _convert_="all"))
     corruption = instantiate(config.validity.corruption)
     hashes = {
         "stress_sets": {name: json.loads((what.folder / "meta.json").read_text())["content_hash"]

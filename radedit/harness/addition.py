@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
+from radedit.data.cache import fingerprint
 from radedit.data.stress_set import read_rows
 from radedit.harness.answers import Answers, Measured
 from radedit.harness.edits import Edits, edit_quality
-from radedit.harness.evaluate import Subject, kind_reader, kinds
+from radedit.harness.evaluate import Subject, answers_file, kind_reader, kinds
 from radedit.harness.evidence import Evidence, Row, Term, Yardstick, figures, probabilities_of, worst_first
 from radedit.harness.scenario import Addition, StressData
 from radedit.harness.segmentation import Overlaps, drawn, segment
@@ -59,8 +60,9 @@ def measure(subject: Subject, scenario: Addition, stress_set: Path, size: int, f
     """Run one predictor over the stress set and over its ordinary test set."""
 
     def overlaps(reader: Reader, name: str) -> Overlaps:
-        cache = folder / subject.key / f"{name}.json"
-        return segment(subject.predictor, reader, scenario.structures, scenario.edited, size, cache=cache)  # type: ignore[arg-type]
+        structures, edited = scenario.structures, scenario.edited
+        cache = answers_file(folder, subject, name, fingerprint(reader), structures, edited, size)
+        return segment(subject.predictor, reader, structures, edited, size, cache=cache)  # type: ignore[arg-type]
 
     sets = {}
     for kind in kinds(stress_set):

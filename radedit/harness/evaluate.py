@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radedit.data.atomic import write_atomically
+from radedit.data.fingerprint import content_hash
 from radedit.data.readers.manifest import ManifestReader
 from radedit.data.transforms import preprocess
 from radedit.models.predictors import load_predictor
@@ -182,6 +183,18 @@ def _answers(predictor: Classifies, chunk: list[tuple[str, Tensor]]) -> dict[str
             f"{probability.min():.3g}…{probability.max():.3g}; expected one probability in [0, 1] for each film."
         )
     return {id_: float(p) for (id_, _), p in zip(chunk, probability, strict=True)}
+
+
+def answers_file(folder: Path, subject: Subject, name: str, *asked: object) -> Path:
+    """Where a predictor's answers are kept, so that every run that asks the same finds them.
+
+    Args:
+        folder: Of all answers.
+        subject: The predictor.
+        name: Of the films, in words.
+        asked: What determines the answers beside the predictor, JSON-like: the films and what is asked about them.
+    """
+    return folder / f"{subject.key}-{subject.hash[:12]}" / f"{name}-{content_hash([name, *asked])[:12]}"
 
 
 def kind_reader(stress_set: Path, kind: str) -> ManifestReader:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from radedit.data.cache import fingerprint
 from radedit.harness.answers import Answers, Measured
 from radedit.harness.edits import Edits, edit_quality
-from radedit.harness.evaluate import Subject, kind_reader, kinds, predict
+from radedit.harness.evaluate import Subject, answers_file, kind_reader, kinds, predict
 from radedit.harness.evidence import (
     Evidence,
     Row,
@@ -80,7 +81,7 @@ def measure(
     """Run one predictor over the stress set, its ordinary test set, the truly shifted patients and the four cells."""
 
     def answers(reader: Reader, name: str) -> Answers:
-        cache = folder / subject.key / f"{name}.csv"
+        cache = answers_file(folder, subject, name, fingerprint(reader), scenario.finding, size)
         return Answers.of_scores(predict(subject.predictor, reader, scenario.finding, size, cache=cache))
 
     sets: dict[str, Answers] = {}
@@ -180,7 +181,7 @@ def gather(
         data: Readers that the set was made from.
         stress_set: Folder of the set.
         size: Side of the films, px.
-        answers: Folder in which predictors' answers are kept.
+        answers: Folder in which predictors' answers are kept, of this run and of all others.
         n_gallery: How many records to show.
         rules: What is a failure, fixed beforehand.
     """

@@ -1,4 +1,4 @@
-"""The checkpoint from which the same command goes on."""
+"""The checkpoints of a training: the best so far, and the one from which the same command goes on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from torch import Tensor
+
+OF_EQUALS = "last"
+
+
+class BestPoint(ModelCheckpoint):
+    """Keeps the step whose metric is the largest; of equals the last.
+
+    An AUROC of 1 is soon reached where a shortcut gives the answer away, long before probabilities are calibrated: the
+    first such step would be a chance find.
+
+    Args:
+        folder: Where it is kept.
+        monitor: Name of the metric.
+    """
+
+    def __init__(self, folder: Path, monitor: str) -> None:
+        super().__init__(folder, monitor=monitor, mode="max", save_top_k=1)
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        better = super().check_monitor_top_k(trainer, current)
+        return better or (current is not None and bool(current == self.best_model_score))
 
 
 class ResumePoint(Checkpoint):

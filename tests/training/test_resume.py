@@ -141,3 +141,14 @@ def test_the_best_step_is_exported_even_if_the_training_broke_after_it(
     shell.train("ptx_confounded_classifier", tmp_path, power_fails_at=STOP + 1)
     shell.train("ptx_confounded_classifier", tmp_path)
     assert json.loads((tmp_path / "bundle" / "card.json").read_text())["steps"] == best
+
+
+def test_of_equally_good_steps_the_last_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Shell
+) -> None:
+    def validation_step(self: ClassifierTraining, batch: Any, batch_idx: int) -> None:
+        self.log("val/auroc", 1.0 if self.global_step in (2, 4) else 0.9)
+
+    monkeypatch.setattr(ClassifierTraining, "validation_step", validation_step)
+    shell.train("ptx_confounded_classifier", tmp_path)
+    assert json.loads((tmp_path / "bundle" / "card.json").read_text())["steps"] == 4
