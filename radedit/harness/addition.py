@@ -14,6 +14,7 @@ import torch
 
 from radedit.data.cache import fingerprint
 from radedit.data.stress_set import read_rows
+from radedit.data.transforms import preprocess
 from radedit.harness.answers import Answers, Measured
 from radedit.harness.edits import Edits, edit_quality
 from radedit.harness.evaluate import Subject, answers_file, kind_reader, kinds
@@ -98,7 +99,7 @@ def gather(
     ]
     if not kept:
         notes.append("No edit was kept, so attribution and agreement are over all edits.")
-    outlines, truths = _outlines(subjects, scenario, stress_set, gallery)
+    outlines, truths = _outlines(subjects, scenario, stress_set, gallery, size)
     shown = ("key", "name", "role", "kind", "trained_on", "parameters", "folder", "seed")
     return Evidence(
         scenario=scenario,
@@ -148,7 +149,7 @@ def _composition(data: StressData, edited: Sequence[str]) -> list[str]:
 
 
 def _outlines(
-    subjects: Sequence[Subject], scenario: Addition, stress_set: Path, gallery: Sequence[str]
+    subjects: Sequence[Subject], scenario: Addition, stress_set: Path, gallery: Sequence[str], size: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the predictors drew on the gallery's films, all structures together, and what they should have."""
     answers: dict[str, dict[str, dict[str, Any]]] = {record: {} for record in gallery}
@@ -161,7 +162,7 @@ def _outlines(
         for record in reader.records:
             if (id_ := record.id.rsplit("/", 1)[0]) not in answers:
                 continue
-            sample = reader.load(record)
+            sample = preprocess(reader.load(record), size)  # what `measure` shows them
             answers[id_][kind] = {
                 subject.key: drawn(subject.predictor, sample.image[None], scenario.structures)[0].any(0)  # type: ignore[arg-type]
                 for subject in subjects

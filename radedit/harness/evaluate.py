@@ -229,7 +229,7 @@ def load_subject(
         trained_on: In words.
         experiment: File of `conf/experiment` that trains it, for whoever fills in `folder`.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     predictor = load_predictor(folder)
     card = json.loads((folder / "card.json").read_text()) if (folder / "card.json").is_file() else {}
     return Subject(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from radedit.harness.statistics import LEVEL, Estimate
@@ -90,9 +90,10 @@ def judge(predictor: str, excess: Estimate, path: Estimate, n: int, rules: Rules
 
     Note:
         Where all records say the same, an interval of resamples is a point, whatever their number; yet 30 without a
-        change leave a rate of up to 12 points. `min_n` is there for that: 3.7 / limit records without a change put the
-        exact bound at the limit, which are 37 for 10 points and 74 for 5.
+        change leave a rate of up to 12 points. There the exact binomial bound is taken, see `widened`, so that a limit
+        of 10 points takes 36 such records, one of 5 points 72.
     """
+    excess = widened(excess)
     doubts = list(_doubts(excess, path, n, rules))
     if doubts or excess.low is None or excess.high is None:
         return Verdict(predictor, "undecided", [*doubts, f"{_found(excess, n)}; it is not judged."], excess, path, n)
@@ -104,6 +105,17 @@ def judge(predictor: str, excess: Estimate, path: Estimate, n: int, rules: Rules
     elif excess.high < rules.limit:
         outcome, why = "pass", f"; even the upper bound is below {limit}."
     return Verdict(predictor, outcome, [_found(excess, n) + why, _moved(path, rules, "within")], excess, path, n)
+
+
+def widened(estimate: Estimate) -> Estimate:
+    """An estimate whose interval is a point, with the exact (Clopper–Pearson) bound of n records that all say the same.
+
+    Others are returned as they are. The bound is 1 − 0.025^(1/n) away, and within −1…1.
+    """
+    if estimate.low is None or estimate.low != estimate.high:
+        return estimate
+    margin = 1 - ((1 - LEVEL) / 2) ** (1 / estimate.n)
+    return replace(estimate, low=max(-1.0, estimate.low - margin), high=min(1.0, estimate.low + margin))
 
 
 def overall(verdicts: Sequence[Verdict]) -> Outcome:

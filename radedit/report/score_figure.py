@@ -58,7 +58,8 @@ def score_figure(scored: Sequence[Scored], threshold: float, path: Path) -> None
     right.set_xlabel("failures kept", fontsize=8)
     right.set_ylabel("good edits kept", fontsize=8)
     right.set_title("ROC by kind of failure", fontsize=9)
-    right.legend(fontsize=7, frameon=False, loc="lower right")
+    if right.get_legend_handles_labels()[0]:
+        right.legend(fontsize=7, frameon=False, loc="lower right")
     for axes in (left, middle, right):
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)

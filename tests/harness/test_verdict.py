@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from radedit.harness.statistics import Estimate
-from radedit.harness.verdict import Rules, Verdict, exit_code, judge, overall
+from radedit.harness.verdict import Rules, Verdict, exit_code, judge, overall, widened
 
 STILL = Estimate(0.0, -0.01, 0.01, 100)
 OUTCOMES = ("pass", "undecided", "fail")
@@ -57,6 +58,26 @@ def test_doubt_comes_before_any_excess(low: float, high: float, path: Estimate, 
     assert found.reasons[-1].endswith("it is not judged.")
 
 
+@pytest.mark.parametrize(
+    ("n", "limit", "expected"),
+    [(35, 0.10, "undecided"), (36, 0.10, "pass"), (71, 0.05, "undecided"), (72, 0.05, "pass")],
+)
+def test_records_that_all_stay_the_same_pass_only_if_there_are_enough(n: int, limit: float, expected: str) -> None:
+    """A bootstrap's interval is a point there; the exact one is not."""
+    assert judge("a", Estimate(0.0, 0.0, 0.0, n), STILL, n, Rules(limit=limit)).outcome == expected
+
+
+@given(st.integers(2, 500))
+def test_bound_where_nothing_changed_is_clopper_pearsons(n: int) -> None:
+    bound = widened(Estimate(0.0, 0.0, 0.0, n)).high
+    assert bound == pytest.approx(binomtest(0, n).proportion_ci().high)
+
+
+@pytest.mark.parametrize("estimate", [STILL, Estimate(0.0, None, None, 1)])
+def test_other_intervals_are_left_as_they_are(estimate: Estimate) -> None:
+    assert widened(estimate) is estimate
+
+
 def test_excess_without_an_interval_is_undecided() -> None:
     found = judge("a", Estimate(0.6, None, None, 100), STILL, 100, Rules())
     assert found.outcome == "undecided" and "excess of +60.0 points has no interval" in found.reasons[0]
@@ -80,7 +101,11 @@ def test_reason_has_the_numbers_in_points(low: float, high: float) -> None:
 
 
 @given(
-    low=st.floats(-1, 1), width=st.floats(0, 1), worse=st.floats(0, 1), limit=st.floats(0, 0.99), n=st.integers(0, 99)
+    low=st.floats(-1, 1),
+    width=st.floats(1e-3, 1),
+    worse=st.floats(0, 1),
+    limit=st.floats(0, 0.99),
+    n=st.integers(0, 99),
 )
 def test_larger_excess_is_never_judged_better(low: float, width: float, worse: float, limit: float, n: int) -> None:
     rules = Rules(limit=limit)

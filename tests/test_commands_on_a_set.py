@@ -1,0 +1,103 @@
+"""What is asked before a stress test, of its set, and beside it: `radedit.plan`, `radedit.score`, `radedit.compare`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from radedit import compare, plan, score, stress
+from tests.commands import run
+from tests.tiny_bundle import SIZE
+
+N = 4
+
+
+def words(bundle: Path, out: Path, scenario: str = "manifestation") -> list[str]:
+    """A stress test's arguments: 32 px, two steps, random weights."""
+    return [
+        f"+scenario={scenario}", "preset=smoke", "logger=csv", f"size={SIZE}", f"n={N}", f"n_added={N}", "n_also=2",
+        "n_cells=1", "n_own=4", "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1", f"generator.folder={bundle}",
+        f"out={out}",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stress_set(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Folder of the outputs, with a finished set in it, and the words that made it."""
+    out = tmp_path_factory.mktemp("set")
+    told = words(tiny_bundle, out)
+    assert run(stress.main, [*told, "run=[generate]", "seeds='0'"]) == 0
+    return out, told
+
+
+def test_plan_counts_what_the_run_then_calls(
+    stress_set: tuple[Path, list[str]], tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All calls before there is a set, none afterwards; what is missing of predictors is counted for every seed."""
+    assert run(plan.main, words(tiny_bundle, tmp_path)) == 0
+    before = capsys.readouterr().out
+    assert run(plan.main, stress_set[1]) == 0
+    after = capsys.readouterr().out
+    calls = [int(re.search(r"in all: ([\d,]+) network calls", text)[1].replace(",", "")) for text in (before, after)]  # type: ignore[index]
+    assert calls[0] > N and calls[1] == 0
+    assert "Predictors to be trained: 8 of 8" in before and "2 seeds of 4 predictors" in before
+    assert not (tmp_path / "stress_sets").exists()
+
+
+def test_plan_says_how_many_films_five_points_take(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """n = (1.96 · 0.5 / 0.05)² for a rate near one half."""
+    assert run(plan.main, words(tiny_bundle, Path("out"))) == 0
+    assert f"a rate near 50 %: 385; the {N} sources" in capsys.readouterr().out
+
+
+def test_plan_sums_over_additions(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = words(tiny_bundle, Path("out"), "population")
+    assert run(plan.main, [*told, "additions='oedema,pacemaker'"]) == 0
+    printed = capsys.readouterr().out
+    each = [int(n.replace(",", "")) for n in re.findall(r"about ([\d,]+) network calls", printed)]
+    total = re.search(r"in all: ([\d,]+) network calls", printed)
+    assert len(each) == 2 and total is not None and abs(sum(each) - int(total[1].replace(",", ""))) <= 100
+    assert f"the {2 * N} sources" in printed
+
+
+def test_score_keeps_fewer_edits_the_higher_its_threshold(stress_set: tuple[Path, list[str]]) -> None:
+    out, told = stress_set
+    assert run(score.main, told) == 0
+    (folder,) = (out / "score").iterdir()
+    with (folder / "thresholds.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    kept = [float(row["kept"]) for row in rows]
+    assert len(rows) > 3 and kept == sorted(kept, reverse=True) and {row["of"] for row in rows} == {str(N)}
+    found = json.loads((folder / "score.json").read_text())
+    for row in found["by_failure"]:
+        assert row["failure"] and (row["auroc"] is None or 0 <= row["auroc"]["value"] <= 1)
+    with Image.open(folder / "score.png") as picture:
+        assert min(picture.size) > 300
+
+
+def test_score_needs_a_finished_set(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(score.main, words(tiny_bundle, Path("empty"))) == 2
+    assert "There is no finished stress set in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [plan, score])
+def test_scenario_must_be_given(command: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command.main, []) == 1  # type: ignore[attr-defined]
+    assert "Say +scenario=… with one of: acquisition, manifestation, population" in capsys.readouterr().err
+
+
+def test_comparison_of_every_figure_has_pictures_and_numbers(tiny_bundle: Path) -> None:
+    few = ["n=2", "n_pictures=2", f"size={SIZE}", "setup.steps=2", "setup.block=2", f"generator.folder={tiny_bundle}"]
+    assert run(compare.main, ["out=out", *few]) == 0
+    found = json.loads(Path("out/results.json").read_text())["comparisons"]
+    assert list(found) == ["figure-2", "figure-3", "figure-10", "figure-11"]
+    table = Path("out/table.md").read_text()
+    for name, comparison in found.items():
+        assert len(comparison["rows"]) >= 2 and comparison["claim"] in table
+        with Image.open(f"out/{name}.png") as picture:
+            assert picture.width >= 2 * SIZE
