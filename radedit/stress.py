@@ -25,12 +25,13 @@ from radedit.harness.cost import expected_cost
 from radedit.harness.edit_files import prepare_folder
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence
-from radedit.harness.generate import generate
+from radedit.harness.generate import generate, require_masks
 from radedit.harness.provenance import git_commit, machine, versions
 from radedit.harness.scenario import Addition, Removal
 from radedit.harness.verdict import Rules
 from radedit.models.predictors import Network, load_predictor
 from radedit.report.page import write_report
+from radedit.report.results import FILE as RESULTS
 from radedit.report.results import load
 from radedit.report.run_folder import write_results
 from radedit.report.strip import write_strip
@@ -41,7 +42,7 @@ from radedit.sweep import finish, jobs, note_job
 
 logger = logging.getLogger(__name__)
 
-GATHER = {Removal: removal.gather, Addition: addition.gather}
+KIND = {Removal: removal, Addition: addition}
 STEPS = ("generate", "evaluate")
 
 
@@ -59,6 +60,8 @@ def run(config: DictConfig) -> None:
         _check_given(config.predictors)
     what = asked(config)
     scenario, data, bundle, plan, stress_set = what.scenario, what.data, what.bundle, what.plan, what.folder
+    if not what.finished:
+        require_masks(scenario, data, plan, bundle.size)
     print(f"{scenario.title}\n{expected_cost(bundle, plan, data, stress_set)}\nstress set: {stress_set}", flush=True)
 
     subjects = _subjects(config, out) if "evaluate" in config.run else []
@@ -70,6 +73,9 @@ def run(config: DictConfig) -> None:
     run_hash = content_hash([what.hash, who, films, config.n_gallery, judged_by])
     folder = out / "stress" / f"{scenario.name}-{run_hash[:12]}"
 
+    kind = KIND[type(scenario)]
+    if not (folder / RESULTS).is_file():
+        kind.require(subjects, scenario, bundle.size)
     if subjects:
         print(f"report:     {folder / 'report.html'}\n", flush=True)
 
@@ -81,10 +87,10 @@ def run(config: DictConfig) -> None:
         return
     run_logger = instantiate(config.logger)
     try:
-        evidence: Evidence = GATHER[type(scenario)](
+        evidence: Evidence = kind.gather(
             subjects, scenario, data, stress_set, size=bundle.size, answers=out / "answers",
             n_gallery=config.n_gallery, rules=rules,
-        )  # type: ignore[operator]  # fmt: skip
+        )  # fmt: skip
         judgement = (
             instantiate(config.judge)(bundle, scenario, data, stress_set, plan.threshold) if config.judge else None
         )

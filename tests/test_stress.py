@@ -183,6 +183,7 @@ MISTAKES = {
     "no generator": ([SCENARIO, "generator.folder=nowhere"], "No generator bundle in"),
     "no predictor": ([SCENARIO, "predictors.confounded_classifier.folder=nowhere"], "No predictor in"),
     "out is below a file": ([SCENARIO, "out=notes.txt/out"], "notes.txt/out: Not a directory"),
+    "no such masks": ([SCENARIO, "mask_strategy=boxes_complement"], "has no boxes 'opacities'; it has none. Choose a"),
     "truncated weights": ([SCENARIO, "generator.folder=truncated"], "Part 'unet' of the bundle in truncated can't"),
     "truncated predictor": ([SCENARIO, "predictors.unconfounded_segmenter.folder=cut"], "predictor in cut is damaged"),
 }
@@ -208,6 +209,14 @@ def test_mistake_is_named_in_one_line_before_any_long_work(
     assert calls == []
     assert captured.err.startswith("error: ") and message in captured.err
     assert "\n" not in captured.err.strip() and "Traceback" not in captured.err + captured.out
+
+
+def test_predictor_of_another_finding_is_refused_before_it_is_asked(
+    tiny: list[str], calls: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(stress.main, [*tiny, "out=out", "scenario.finding=oedema"]) == 2
+    assert "detects pneumothorax; scenario manifestation removes oedema" in capsys.readouterr().err
+    assert "predictor" not in calls and not Path("out/stress_sets").exists()
 
 
 @pytest.mark.slow

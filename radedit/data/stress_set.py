@@ -122,7 +122,7 @@ class StressSetWriter:
         rows = [row for row in read_rows(self.folder) if row.get("image")]
         if not rows:
             skipped = read_skipped(self.folder)
-            first = f"; the first: {skipped[0]['id']!r}: {skipped[0]['reason']}" if skipped else ""
+            first = f"; the first: {skipped[0]['id']!r}: {skipped[0]['reason'].rstrip('.')}" if skipped else ""
             raise ValueError(f"{self.folder} has no image: {len(skipped)} records were skipped{first}.")
         manifest = self.folder / "manifest.csv"
         cells = [manifest_cells(row) for row in rows]

@@ -57,6 +57,16 @@ def rows(scenario: Addition, twin_is: str) -> list[Row]:
     ]
 
 
+def require(subjects: Sequence[Subject], scenario: Addition, size: int) -> None:
+    """See before any long work that predictors draw what is measured, by asking each about one grey film.
+
+    Raises:
+        ValueError: If one does not draw a structure, or answers with anything but probabilities.
+    """
+    for subject in subjects:
+        drawn(subject.predictor, torch.full((1, 1, size, size), 0.5), scenario.structures)  # type: ignore[arg-type]
+
+
 def measure(subject: Subject, scenario: Addition, stress_set: Path, size: int, folder: Path) -> Measured:
     """Run one predictor over the stress set and over its ordinary test set."""
 

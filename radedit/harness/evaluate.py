@@ -176,13 +176,26 @@ def _chunks(reader: Reader, size: int, batch: int) -> Iterator[list[tuple[str, T
 
 
 def _answers(predictor: Classifies, chunk: list[tuple[str, Tensor]]) -> dict[str, float]:
-    probability = torch.as_tensor(predictor.predict(torch.stack([film for _, film in chunk])).probability)  # type: ignore[attr-defined]
-    if probability.shape != (len(chunk),) or not bool(((probability >= 0) & (probability <= 1)).all()):
+    probability = probabilities(predictor, torch.stack([film for _, film in chunk]))
+    return {id_: float(p) for (id_, _), p in zip(chunk, probability, strict=True)}
+
+
+def probabilities(predictor: Classifies, films: Tensor) -> Tensor:
+    """How probable the finding is on each film, shape (B,), for films (B, 1, H, W).
+
+    Raises:
+        ValueError: If the predictor answers with anything but one probability for each.
+    """
+    found = getattr(predictor.predict(films), "probability", None)
+    if found is None:
+        raise ValueError(f"{type(predictor).__name__} answers with no probability: it does not classify films.")
+    probability = torch.as_tensor(found)
+    if probability.shape != (len(films),) or not bool(((probability >= 0) & (probability <= 1)).all()):
         raise ValueError(
-            f"{type(predictor).__name__} answered {len(chunk)} films with shape {tuple(probability.shape)}, range "
+            f"{type(predictor).__name__} answered {len(films)} films with shape {tuple(probability.shape)}, range "
             f"{probability.min():.3g}…{probability.max():.3g}; expected one probability in [0, 1] for each film."
         )
-    return {id_: float(p) for (id_, _), p in zip(chunk, probability, strict=True)}
+    return probability
 
 
 def answers_file(folder: Path, subject: Subject, name: str, *asked: object) -> Path:
@@ -229,14 +242,14 @@ def load_subject(
         trained_on: In words.
         experiment: File of `conf/experiment` that trains it, for whoever fills in `folder`.
     """
-    folder = Path(folder).resolve()
+    folder = Path(folder)
     predictor = load_predictor(folder)
     card = json.loads((folder / "card.json").read_text()) if (folder / "card.json").is_file() else {}
     return Subject(
         key, name, role, predictor, own_test, trained_on, predictor.hash,
         parameters=sum(p.numel() for p in predictor.parameters()),
         kind="segmenter" if predictor.masks else "classifier",
-        folder=str(folder),
+        folder=str(folder.resolve()),
         seed=card.get("seed"),
         threshold=card.get("val", {}).get("threshold", 0.5),
     )  # fmt: skip

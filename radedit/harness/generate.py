@@ -92,6 +92,28 @@ class Loaded:
     structures: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+def require_masks(scenario: Shift, data: StressData, plan: EditPlan, size: int, first: int = 8) -> None:
+    """See before any long work that the films have the masks that a scenario needs.
+
+    Raises:
+        ValueError: If none of the first films has them, or if there are no films.
+    """
+    reason = "there are none"
+    for record in list(data.source.records)[:first]:
+        try:
+            sample = preprocess(data.source.load(record), size)
+            plan.masks(sample)
+            for name in scenario.structures:
+                _structure(sample, name)
+            return
+        except (ValueError, OSError) as error:
+            reason = str(error).rstrip(".")
+    raise ValueError(
+        f"None of the first {first} source films can be edited: {reason}. Choose a mask_strategy for which these films "
+        "have masks, or a setting whose films have them."
+    )
+
+
 def generate(
     scenario: Shift, data: StressData, bundle: Bundle, plan: EditPlan, folder: Path, fingerprint: Mapping[str, Any]
 ) -> Path:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from radedit.data.cache import fingerprint
 from radedit.harness.answers import Answers, Measured
 from radedit.harness.edits import Edits, edit_quality
-from radedit.harness.evaluate import Subject, answers_file, kind_reader, kinds, predict
+from radedit.harness.evaluate import Subject, answers_file, kind_reader, kinds, predict, probabilities
 from radedit.harness.evidence import (
     Evidence,
     Row,
@@ -73,6 +74,22 @@ def rows(scenario: Removal, twin_is: str) -> list[Row]:
         Row("replay", f"{finding}, as in the source", "replay"),
         Row("sham", f"no {finding}, no {shortcut}", "sham"),
     ]
+
+
+def require(subjects: Sequence[Subject], scenario: Removal, size: int) -> None:
+    """See before any long work that predictors detect what is removed, by asking each about one grey film.
+
+    Raises:
+        ValueError: If one detects something else, or answers with anything but a probability.
+    """
+    for subject in subjects:
+        label = getattr(subject.predictor, "label", scenario.finding)
+        if label != scenario.finding:
+            raise ValueError(
+                f"{subject.key} detects {label or 'nothing'}; scenario {scenario.name} removes {scenario.finding}, so "
+                f"it needs predictors with the label {scenario.finding!r}."
+            )
+        probabilities(subject.predictor, torch.full((1, 1, size, size), 0.5))
 
 
 def measure(

@@ -100,13 +100,19 @@ def drawn(predictor: Segments, films: Tensor, structures: Sequence[str]) -> Tens
     """Masks of the named structures, bool, shape (B, K, H, W), for films (B, 1, H, W).
 
     Raises:
-        ValueError: If the predictor does not draw one of them.
+        ValueError: If the predictor does not draw one of them, or answers with anything but probabilities.
     """
     if unknown := [name for name in structures if name not in predictor.masks]:
         raise ValueError(
             f"{type(predictor).__name__} draws {', '.join(predictor.masks) or 'no masks'}, but not {unknown[0]}."
         )
     probability = torch.as_tensor(predictor.predict(films).masks)  # type: ignore[attr-defined]
+    expected = (len(films), len(predictor.masks), *films.shape[-2:])
+    if probability.shape != expected or not bool(((probability >= 0) & (probability <= 1)).all()):
+        raise ValueError(
+            f"{type(predictor).__name__} answered with masks of shape {tuple(probability.shape)}, range "
+            f"{probability.min():.3g}…{probability.max():.3g}; expected probabilities in [0, 1], shape {expected}."
+        )
     return probability[:, [predictor.masks.index(name) for name in structures]].cpu() >= THRESHOLD
 
 

@@ -29,7 +29,7 @@ from radedit.harness.explain import explain
 from radedit.harness.generate import EditPlan, generate
 from radedit.harness.generator import Judgement, judge
 from radedit.harness.scenario import Addition, StressData
-from radedit.harness.segmentation import segment
+from radedit.harness.segmentation import drawn, segment
 from radedit.harness.verdict import Rules
 from radedit.masks import one_lung
 from radedit.models.bundle import Bundle
@@ -156,6 +156,18 @@ def test_controls_follow_the_keep_decision_of_their_edit(
 def test_a_predictor_without_one_of_the_structures_is_refused(films: StressData, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="draws left_lung, right_lung, but not heart"):
         segment(DarkHalves(), Hearts(films), ["heart"], ["heart"], SIZE, cache=tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [(torch.full((1, 2, SIZE, SIZE), torch.nan), "range nan"), (torch.zeros(1, 3, SIZE, SIZE), "of shape")],
+    ids=["NaN", "another mask"],
+)
+def test_what_is_no_probability_of_every_mask_is_refused(answer: Tensor, what: str) -> None:
+    """A NaN is above no threshold: it would pass for a lung that was not found."""
+    predictor = SimpleNamespace(masks=["left_lung", "right_lung"], predict=lambda _: SimpleNamespace(masks=answer))
+    with pytest.raises(ValueError, match=what):
+        drawn(predictor, torch.zeros(1, 1, SIZE, SIZE), ["left_lung"])
 
 
 class Hearts:
