@@ -38,7 +38,7 @@ def recipe(config: DictConfig) -> str:
         "films": films,
         "data": rest,
         "module": OmegaConf.to_container(config.module, resolve=True),
-        "trainer": {key: config.trainer[key] for key in ("val_check_interval", "gradient_clip_val")},
+        "trainer": {key: config.trainer[key] for key in ("val_check_interval", "gradient_clip_val", "precision")},
         "best": {"by": config.monitor, "of_equals": OF_EQUALS},
         **{key: config[key] for key in ("max_steps", "seed")},
     })  # fmt: skip

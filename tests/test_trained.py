@@ -31,7 +31,7 @@ def trained_by(name: str, folder: Path) -> Path:
 @pytest.mark.parametrize(
     "change",
     ["seed=1", "max_steps=10", "module.lr=1e-3", "data.train.n=10", "data.val.n=10", "data.batch_size=8",
-     "world.appearance.gamma=1.2", "module.augmentation.flip=0", "monitor=null"],
+     "world.appearance.gamma=1.2", "module.augmentation.flip=0", "monitor=null", "trainer.precision=bf16-mixed"],
 )  # fmt: skip
 def test_what_determines_the_weights_changes_the_recipe(change: str) -> None:
     change = f"+{change}" if "flip" in change else change
