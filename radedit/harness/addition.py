@@ -6,13 +6,14 @@ Dice against the unchanged mask falls along the source's own chain.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from radedit.data.cache import fingerprint
+from radedit.data.held import Shelf
 from radedit.data.stress_set import read_rows
 from radedit.data.transforms import preprocess
 from radedit.harness.answers import Answers, Measured
@@ -67,17 +68,19 @@ def require(subjects: Sequence[Subject], scenario: Addition, size: int) -> None:
         drawn(subject.predictor, torch.full((1, 1, size, size), 0.5), scenario.structures)  # type: ignore[arg-type]
 
 
-def measure(subject: Subject, scenario: Addition, stress_set: Path, size: int, folder: Path) -> Measured:
+def measure(
+    subject: Subject, scenario: Addition, images: Mapping[str, Reader], shelf: Shelf, size: int, folder: Path
+) -> Measured:
     """Run one predictor over the stress set and over its ordinary test set."""
 
     def overlaps(reader: Reader, name: str) -> Overlaps:
         structures, edited = scenario.structures, scenario.edited
         cache = answers_file(folder, subject, name, fingerprint(reader), structures, edited, size)
-        return segment(subject.predictor, reader, structures, edited, size, cache=cache)  # type: ignore[arg-type]
+        return segment(subject.predictor, shelf.of(reader), structures, edited, size, cache=cache)  # type: ignore[arg-type]
 
     sets = {}
-    for kind in kinds(stress_set):
-        found = Answers.of_overlaps(overlaps(kind_reader(stress_set, kind), kind))
+    for kind, reader in images.items():
+        found = Answers.of_overlaps(overlaps(reader, kind))
         sets[kind] = Answers([id_.rsplit("/", 1)[0] for id_ in found.ids], found.subjects, found.values)
     sets["ordinary"] = Answers.of_overlaps(overlaps(subject.own_test, "ordinary"))
     return Measured(subject.key, subject.role, sets, (subject.seed,))
@@ -96,7 +99,8 @@ def gather(
 ) -> Evidence:
     """Test segmenters on a finished stress set and put the evidence together; arguments as for `removal.gather`."""
     edits = Edits.of(stress_set, data)
-    measured = [measure(subject, scenario, stress_set, size, answers) for subject in subjects]
+    images, shelf = {kind: kind_reader(stress_set, kind) for kind in kinds(stress_set)}, Shelf()
+    measured = [measure(subject, scenario, images, shelf, size, answers) for subject in subjects]
     kept, every = edits.kept, edits.every
     gallery = worst_first(measured, every, "dice", -1)[:n_gallery]
     notes = [

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from radedit.data.cache import fingerprint
+from radedit.data.held import Shelf
 from radedit.harness.answers import Answers, Measured
 from radedit.harness.edits import Edits, edit_quality
 from radedit.harness.evaluate import Subject, answers_file, kind_reader, kinds, predict, probabilities
@@ -93,17 +94,19 @@ def require(subjects: Sequence[Subject], scenario: Removal, size: int) -> None:
 
 
 def measure(
-    subject: Subject, scenario: Removal, data: StressData, stress_set: Path, size: int, folder: Path
-) -> Measured:
+    subject: Subject, scenario: Removal, data: StressData, images: Mapping[str, Reader], shelf: Shelf, size: int,
+    folder: Path,
+) -> Measured:  # fmt: skip
     """Run one predictor over the stress set, its ordinary test set, the truly shifted patients and the four cells."""
 
     def answers(reader: Reader, name: str) -> Answers:
         cache = answers_file(folder, subject, name, fingerprint(reader), scenario.finding, size)
-        return Answers.of_scores(predict(subject.predictor, reader, scenario.finding, size, cache=cache))
+        held = shelf.of(reader)
+        return Answers.of_scores(predict(subject.predictor, held, scenario.finding, size, cache=cache))
 
     sets: dict[str, Answers] = {}
-    for kind in kinds(stress_set):
-        found = answers(kind_reader(stress_set, kind), kind)
+    for kind, reader in images.items():
+        found = answers(reader, kind)
         sets[kind] = Answers([id_.rsplit("/", 1)[0] for id_ in found.ids], found.subjects, found.values)
     sets["ordinary"] = answers(subject.own_test, "ordinary")
     if data.shifted is not None:
@@ -203,7 +206,8 @@ def gather(
         rules: What is a failure, fixed beforehand.
     """
     edits = Edits.of(stress_set, data)
-    measured = [measure(subject, scenario, data, stress_set, size, answers) for subject in subjects]
+    images, shelf = {kind: kind_reader(stress_set, kind) for kind in kinds(stress_set)}, Shelf()
+    measured = [measure(subject, scenario, data, images, shelf, size, answers) for subject in subjects]
     kept, every = edits.kept, edits.every
     shown = ("key", "name", "role", "kind", "trained_on", "parameters", "folder", "seed")
     predictors = [

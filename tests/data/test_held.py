@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from radedit.data.held import Held
+from radedit.data.held import Held, Shelf
 from radedit.types import Record, Sample
 
 
@@ -38,3 +38,22 @@ def test_films_are_changed_given_their_record() -> None:
 
     held = Held(Counts(), change)
     assert [float(held.load(record).image.max()) for record in held.records] == [0.5, 0.75]
+
+
+def test_equal_data_sets_share_a_place_on_the_shelf() -> None:
+    first, second, other = Counts(), Counts(), Counts()
+    first.fingerprint = second.fingerprint = "the same"  # type: ignore[attr-defined]
+    shelf = Shelf()
+    for reader in (first, second, other):
+        for record in reader.records:
+            shelf.of(reader).load(record)
+    assert (first.asked, second.asked, other.asked) == (2, 0, 2)
+
+
+def test_no_more_is_held_than_there_is_room_for() -> None:
+    reader = Counts()
+    held = Shelf(megabytes=20e-6).of(reader)  # one film of 2 × 2 px takes 16 bytes
+    for _ in range(3):
+        for record in held.records:
+            held.load(record)
+    assert reader.asked == 1 + 3
