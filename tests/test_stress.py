@@ -249,12 +249,12 @@ def test_wandb_offline_gets_configuration_metrics_edits_and_hashes(
         assert summary[name] == pytest.approx(row["accuracy"]["value"])
     assert summary["counts/sources"] == N and config["editor_name"] == "radedit"
 
-    (media,) = Path("copy").rglob("offline-run-*/files/media")
-    (table,) = (media / "table").glob("edits*.table.json")
+    (table,) = Path("copy").rglob("offline-run-*/files/media/table/edits*.table.json")
     rows = json.loads(table.read_text())
     assert rows["columns"][:3] == ["record", "kept", "cosine"]
     assert [row[0] for row in rows["data"]] == [example["record"] for example in results["gallery"]]
-    assert list((media / "html").glob("report*.html"))
+    assert list((table.parents[1] / "html").glob("report*.html"))
+    assert len(list(Path("copy").rglob("offline-run-*/*.wandb"))) == 2  # this run, and the sweep's own
 
 
 @pytest.mark.slow
