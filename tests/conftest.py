@@ -43,3 +43,19 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny_bundle import save_tiny_bundle  # diffusers takes seconds, which other tests need not wait
 
     return save_tiny_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Filled with the key of every cheap predictor that is trained."""
+    from radedit.harness import cheap
+
+    keys: list[str] = []
+    train = cheap.train
+
+    def noting(member: cheap.Member, folder: Path, cache: Path) -> None:
+        keys.append(member.key)
+        train(member, folder, cache)
+
+    monkeypatch.setattr(cheap, "train", noting)
+    return keys

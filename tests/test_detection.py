@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from PIL import Image
 
 from radedit import detection, stress
-from radedit.harness import cheap
 from radedit.harness import detection as study_of
 from tests.commands import run
 from tests.tiny_bundle import SIZE
@@ -55,20 +53,6 @@ def arguments(words: list[str], out: Path) -> list[str]:
 def results(arguments: list[str], out: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((out / "detection" / "detection.json").read_text())
     return found
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Filled with the key of every predictor that is trained."""
-    keys: list[str] = []
-    train = cheap.train
-
-    def noting(member: cheap.Member, folder: Path, cache: Path) -> None:
-        keys.append(member.key)
-        train(member, folder, cache)
-
-    monkeypatch.setattr(cheap, "train", noting)
-    yield keys
 
 
 def test_every_world_is_judged(results: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +60,6 @@ def folder(study: tuple[str, Path, list[str]]) -> Path:
 def results(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "validity.json").read_text())
     return found
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Filled with the key of every predictor that is trained."""
-    keys: list[str] = []
-    train = cheap.train
-
-    def noting(member: cheap.Member, folder: Path, cache: Path) -> None:
-        keys.append(member.key)
-        train(member, folder, cache)
-
-    monkeypatch.setattr(cheap, "train", noting)
-    yield keys
 
 
 def test_every_predictor_is_measured_every_way(study: tuple[str, Path, list[str]], results: dict[str, Any]) -> None:
