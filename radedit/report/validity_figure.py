@@ -34,7 +34,7 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     found = results.get("kept") or results["all"]
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor="white")
     grid = figure.add_gridspec(
-        2, 2, width_ratios=[2.05, 1], left=0.075, right=0.985, bottom=0.19, top=0.86, wspace=0.2, hspace=0.5
+        2, 2, width_ratios=[2.05, 1], left=0.075, right=0.985, bottom=0.19, top=0.86, wspace=0.2, hspace=0.62
     )
     panels = {
         "synthetic": figure.add_subplot(grid[:, 0]),
@@ -47,9 +47,8 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
         _frame(axes, low, high, 100 * results["delta"], large)
         _points(axes, found["rows"], name, large)
         difference, tau = figures_of(found["ways"][name])
-        axes.set_title(
-            f"{TITLES[name]}\n{difference} points, τ = {tau}", fontsize=11 if large else 8.5, color=INK, loc="left"
-        )
+        said = f"{TITLES[name]}\n{difference} points{', ' if large else chr(10)}τ = {tau}"
+        axes.set_title(said, fontsize=11 if large else 8, color=INK, loc="left")
     measure = LABEL[results["measure"]]
     panels["synthetic"].set_xlabel(f"{measure} on true twins of the same patients, %", fontsize=10, color=INK)
     panels["synthetic"].set_ylabel(f"{measure} on edits, %", fontsize=10, color=INK)
