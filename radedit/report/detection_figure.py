@@ -101,7 +101,7 @@ def _gaps(axes: Axes, results: Mapping[str, Any]) -> None:
                   textcoords="offset points", fontsize=8, color=MUTED, ha="right")  # fmt: skip
     axes.annotate(f"biased above {truth:g}", (truth, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
                   textcoords="offset points", fontsize=8, color=MUTED, va="top")  # fmt: skip
-    axes.set_xlabel("gap on true films: accuracy without − with the shortcut, points", fontsize=10, color=INK)
+    axes.set_xlabel("gap on true films without − with the shortcut, points", fontsize=9, color=INK)
     axes.set_ylabel("excess on edits, points", fontsize=10, color=INK)
     axes.legend(frameon=False, fontsize=9, loc="lower right", labelcolor=INK)
 
