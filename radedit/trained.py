@@ -18,7 +18,6 @@ from radedit.configuration import WEIGHTS, composed
 from radedit.data.cache import fingerprint
 from radedit.data.file_lock import FileLock
 from radedit.data.fingerprint import content_hash
-from radedit.training.checkpoint import OF_EQUALS
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,8 @@ def recipe(config: DictConfig) -> str:
         "data": rest,
         "module": OmegaConf.to_container(config.module, resolve=True),
         "trainer": {key: config.trainer[key] for key in ("val_check_interval", "gradient_clip_val", "precision")},
-        "best": {"by": config.monitor, "of_equals": OF_EQUALS},
+        # as radedit.training.checkpoint.BestPoint chooses
+        "best": {"by": config.monitor, "of_equals": "last"},
         **{key: config[key] for key in ("max_steps", "seed")},
     })  # fmt: skip
 

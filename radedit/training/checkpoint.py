@@ -9,8 +9,6 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from torch import Tensor
 
-OF_EQUALS = "last"
-
 
 class BestPoint(ModelCheckpoint):
     """Keeps the step whose metric is the largest; of equals the last.
