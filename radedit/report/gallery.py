@@ -42,11 +42,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a record, and what the predictors say of it."""
+    """A picture of a record, at a path in the run's folder, and what the predictors say of it."""
 
     kind: str
     name: str
-    uri: str
+    path: str
     answers: list[Answer]
 
 
@@ -72,16 +72,19 @@ class Card:
         return next((picture for picture in self.pictures if picture.kind == kind), None)
 
 
-def gallery(results: Results, folder: Path) -> list[Card]:
+def gallery(results: Results) -> list[Card]:
     """Cards of all records: those with pictures of more editors first, then by editing score, the worst first."""
+    return sorted((_card(results, example) for example in results.gallery), key=_order)
+
+
+def uris_of(results: Results, folder: Path) -> dict[str, str]:
+    """Path of each picture of the gallery → the picture itself, as a page holds it; the folder is the run's."""
     paths = [
         (f"Picture {kind!r} of record {example.record!r}", path)
         for example in results.gallery
         for kind, path in example.images.items()
     ]
-    uris = data_uris(folder, paths, BYTES)
-    cards = [_card(results, example, uris) for example in results.gallery]
-    return sorted(cards, key=_order)
+    return data_uris(folder, paths, BYTES)
 
 
 def typical(cards: Iterable[Card], predictor: Predictor) -> Card | None:
@@ -101,13 +104,13 @@ def _order(card: Card) -> tuple[Any, ...]:
     return -len(card.pictures), cosine is not None, cosine or 0.0, card.example.record
 
 
-def _card(results: Results, example: Example, uris: dict[str, str]) -> Card:
+def _card(results: Results, example: Example) -> Card:
     outlines = [kind for kind in example.images if kind.startswith(OUTLINES)]
     editors = [kind for kind in example.images if kind not in (*FIRST, *LAST, *outlines)]
     edited = editors[0] if editors else ""  # the results name the tested one first
     order = [kind for kind in (*FIRST, *editors, *LAST, *outlines) if kind in example.images]
     pictures = [
-        Picture(kind, _caption(results, kind), uris[example.images[kind]], _answers(results, example, kind))
+        Picture(kind, _caption(results, kind), example.images[kind], _answers(results, example, kind))
         for kind in order
     ]
     return Card(example, pictures, edited, _flipped(results, example, edited))

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from radedit.report import figures, numbers
 from radedit.report.changes_plot import changes_plot
 from radedit.report.findings import finding
-from radedit.report.gallery import gallery, name_of, typical
+from radedit.report.gallery import gallery, name_of, typical, uris_of
 from radedit.report.headline import headline, pair
 from radedit.report.kept_plot import kept_plot
 from radedit.report.pictures import data_uris
@@ -80,7 +80,7 @@ def write_report(folder: Path) -> Path:
 def render(results: Results, folder: Path) -> str:
     """The page's HTML."""
     lead, other = pair(results)
-    cards = gallery(results, folder)
+    cards = gallery(results)
     template = environment().get_template("report.html.j2")
     return template.render(
         results=results,
@@ -96,6 +96,7 @@ def render(results: Results, folder: Path) -> str:
         cells=_cell_pictures(results, folder),
         cells_shown=any(predictor.cells for predictor in results.predictors),
         cards=cards,
+        uris=uris_of(results, folder),
         typical=typical(cards, lead),
         paper_form=[
             (p, [row for data in (OWN, KEPT) if (row := results.row(p.key, data))]) for p in results.predictors

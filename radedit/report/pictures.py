@@ -79,10 +79,17 @@ def data_uris(folder: Path, paths: Sequence[tuple[str, str]], budget: int, *, sm
         ValueError: If a path leaves the folder, or is not a picture.
     """
     pictures = {path: _open(folder, path, what) for what, path in paths}
+    largest = max((max(smallest, *picture.size) for picture in pictures.values()), default=0)
     uris: dict[str, str] = {}
-    for side in SIDES:
-        uris = {path: data_uri(picture, side, smallest) for path, picture in pictures.items()}
-        if sum(map(len, uris.values())) <= budget:
+    sides = sorted({min(side, largest) for side in SIDES}, reverse=True)
+    for side in sides:
+        uris, room = {}, budget
+        for path, picture in pictures.items():
+            uris[path] = data_uri(picture, side, smallest)
+            room -= len(uris[path])
+            if room < 0 and side != sides[-1]:
+                break
+        else:
             break
     return uris
 
@@ -114,14 +121,20 @@ def _open(folder: Path, path: str, what: str) -> Image.Image:
 
 
 def data_uri(picture: Image.Image, side: int, smallest: int = 0) -> str:
-    """A PNG, in 256 colours at most, whose longest side is at most `side` and, enlarged, at least `smallest` px."""
+    """A picture whose longest side is at most `side` and, enlarged, at least `smallest` px.
+
+    Films are PNGs, so that their grain is kept; pictures in colour (outlines on films) are WebPs, a third as large.
+    """
     longest = max(picture.size)
     wanted = min(max(longest, smallest), side)
     if wanted != longest:
         size = tuple(max(1, round(length * wanted / longest)) for length in picture.size)
         picture = picture.resize(size, Image.Resampling.LANCZOS if wanted < longest else Image.Resampling.BICUBIC)  # type: ignore[arg-type]
-    if picture.mode == "RGB":
-        picture = picture.quantize(256, dither=Image.Dither.NONE)
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    if picture.mode == "RGB":
+        kind = "webp"
+        picture.save(file, kind, quality=85, method=2)
+    else:
+        kind = "png"
+        picture.save(file, kind, optimize=True)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

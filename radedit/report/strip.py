@@ -25,7 +25,7 @@ def write_strip(results: Results, folder: Path) -> Path | None:
         results: Of a finished run.
         folder: Its folder, which the picture is written to.
     """
-    cards = gallery(results, folder)
+    cards = gallery(results)
     lead, other = pair(results)
     most = max((len(card.pictures) for card in cards), default=0)
     card = typical([card for card in cards if len(card.pictures) == most], lead) or typical(cards, lead)
@@ -42,7 +42,7 @@ def write_strip(results: Results, folder: Path) -> Path | None:
     for i, picture in enumerate(shown):
         left = i * (PANEL_IN + GAP_IN)
         axes = figure.add_axes((left / width, bottom / height, PANEL_IN / width, PANEL_IN / height))
-        axes.imshow(Image.open(folder / card.example.images[picture.kind]).convert("RGB"), interpolation="bicubic")
+        axes.imshow(Image.open(folder / picture.path).convert("RGB"), interpolation="bicubic")
         axes.set_axis_off()
         axes.set_title(picture.name, fontsize=9, pad=4)
         answers = [answer for answer in picture.answers if answer.predictor.key in keys]

@@ -78,7 +78,7 @@ def test_a_card_knows_whose_dice_fell_by_five_points(after: float, fell: list[in
     Image.new("L", (8, 8)).save(tmp_path / "x.png")
     images = dict.fromkeys(("source", "radedit", "outlines:radedit:lungs"), "x.png")
     shown = Example("r", True, 0.5, images, {"lungs": {"source": 0.95, "radedit": after}})
-    card = gallery(replace(RESULTS, gallery=[shown]), tmp_path)[0]
+    card = gallery(replace(RESULTS, gallery=[shown]))[0]
     assert card.edited == "radedit" and card.flipped == fell
     outlined = card.picture("outlines:radedit:lungs")
     assert outlined is not None and outlined.name == "RadEdit, outlined"
