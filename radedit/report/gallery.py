@@ -110,8 +110,7 @@ def _card(results: Results, example: Example) -> Card:
     edited = editors[0] if editors else ""  # the results name the tested one first
     order = [kind for kind in (*FIRST, *editors, *LAST, *outlines) if kind in example.images]
     pictures = [
-        Picture(kind, _caption(results, kind), example.images[kind], _answers(results, example, kind))
-        for kind in order
+        Picture(kind, _caption(results, kind), example.images[kind], _answers(results, example, kind)) for kind in order
     ]
     return Card(example, pictures, edited, _flipped(results, example, edited))
 
