@@ -33,9 +33,12 @@ def points(difference: float | None, digits: int = 1) -> str:
 
 
 def in_points(difference: float) -> str:
-    """The size of a difference of fractions: `2 points`, `1 point`, `less than a point`."""
-    whole = round(abs(100 * difference))
-    return "less than a point" if whole == 0 else f"{whole}{SPACE}point{'' if whole == 1 else 's'}"
+    """The size of a difference of fractions: `2 points`, `1 point`, `0.6 points`, `less than a point`."""
+    size = abs(100 * difference)
+    if round(size) == 0:
+        return "less than a point"
+    text = _number(size, 1 if size < 1.5 else 0).removesuffix(".0")
+    return f"{text}{SPACE}point{'' if text == '1' else 's'}"
 
 
 def interval(estimate: Estimate, digits: int = 1) -> str:

@@ -78,7 +78,7 @@ def write_sweep(runs: Sequence[FinishedRun], out: Path, additions: Mapping[str, 
         for part in parts
         for verdict in part.verdicts
     ]
-    command = f"python -m radedit.sweep runs=[{','.join(sorted(_relative(run.folder) for run in runs))}]"
+    command = _command(runs)
     for part in parts:
         write_pooled(folder / part.key, part.results, part.runs[0].folder)
         write_report(folder / part.key)
@@ -245,6 +245,14 @@ def _title(parts: Sequence[_Part]) -> str:
 
 def _slug(words: str) -> str:
     return "_".join("".join(c if c.isalnum() else " " for c in words.lower()).split())
+
+
+def _command(runs: Sequence[FinishedRun]) -> str:
+    """The sweep that made all of the runs, or what puts the runs of several commands together."""
+    commands = {run.results.get("command", "") for run in runs}
+    if len(commands) == 1 and len(runs) > 1 and (command := commands.pop()):
+        return str(command)
+    return f"python -m radedit.sweep runs=[{','.join(sorted(_relative(run.folder) for run in runs))}]"
 
 
 def _relative(folder: Path) -> str:

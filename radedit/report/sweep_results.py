@@ -67,7 +67,7 @@ class Sweep:
         measure: `accuracy` or `dice`.
         hash: Of the runs' hashes, whatever their order.
         created: When the last of its runs ended.
-        command: Makes this report again from the runs.
+        command: That made the runs and this report, or that makes it again from the runs.
         rules: That were fixed beforehand.
         outcome: Of all verdicts: `fail`, `pass` or `undecided`.
         exit_code: By the rules.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -237,3 +238,14 @@ def test_run_that_asks_for_something_else_to_be_made_is_refused(tmp_path: Path) 
 
 def test_predictors_that_are_tested_are_those_of_the_pair(removal: Path) -> None:
     assert [predictor.key for predictor in load_sweep(removal).variants[0].results.predictors] == list(PAIR)
+
+
+def test_a_sweep_is_made_again_by_the_command_that_made_its_runs(
+    runs: list[Path], removal: Path, tmp_path: Path
+) -> None:
+    assert load_sweep(removal).command == "python -m radedit.stress +scenario=made-up"
+    other = Path(shutil.copytree(runs[0], tmp_path / "other"))
+    results = json.loads((other / "results.json").read_text())
+    results["command"] = "python -m radedit.stress +scenario=made-up predictor.seed=0"
+    (other / "results.json").write_text(json.dumps(results))
+    assert load_sweep(swept([other, runs[1]], tmp_path).folder).command.startswith("python -m radedit.sweep runs=[")
