@@ -16,7 +16,7 @@ from radedit.configuration import entry_point
 from radedit.data.atomic import write_atomically
 from radedit.harness.editor_benchmark import Setup, at_weight, best_weights, run, summarise, write_rows
 from radedit.harness.editors import Editor
-from radedit.harness.provenance import git_commit, machine, versions
+from radedit.harness.provenance import made_by
 from radedit.report.editor_table import editor_table
 from radedit.report.sheet import sheet
 
@@ -55,9 +55,7 @@ def main(config: DictConfig) -> None:
     sheet(shown, folder / "editors.png")
     results = {
         "command": f"python -m radedit.benchmark {' '.join(sys.argv[1:])}".strip(),
-        "commit": git_commit(),
-        "machine": machine(),
-        "versions": versions(),
+        **made_by(),
         "generator": bundle.hash,
         "minutes": (time.monotonic() - started) / 60,
         "best_weights": best,

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from radedit.configuration import entry_point
 from radedit.data.atomic import write_atomically
 from radedit.harness.comparison import MEANINGS, Comparison, compare
-from radedit.harness.provenance import git_commit, machine, versions
+from radedit.harness.provenance import made_by
 from radedit.models.bundle import Bundle
 from radedit.report.sheet import sheet
 
@@ -43,9 +43,7 @@ def main(config: DictConfig) -> None:
         lines += [f"### {comparison.figure}\n", f"{comparison.claim}\n", *_table(rows, comparison.measures), ""]
     results = {
         "command": f"python -m radedit.compare {' '.join(sys.argv[1:])}".strip(),
-        "commit": git_commit(),
-        "machine": machine(),
-        "versions": versions(),
+        **made_by(),
         "generator": bundle.hash,
         "comparisons": found,
     }

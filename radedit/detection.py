@@ -26,7 +26,7 @@ from radedit.harness.detection import FILMS, Trial, freeze, read_rules, summary,
 from radedit.harness.edit_files import prepare_folder
 from radedit.harness.edits import Edits
 from radedit.harness.evaluate import kind_reader, predict
-from radedit.harness.provenance import git_commit, machine, versions
+from radedit.harness.provenance import made_by
 from radedit.harness.scenario import Removal
 from radedit.harness.verdict import Rules
 from radedit.models.predictors import Network
@@ -100,9 +100,7 @@ def main(config: DictConfig) -> None:
         "broken": _broken(config, tester, tested_on, films, rules),
         "minutes": (time.monotonic() - clock) / 60,
         "command": f"python -m radedit.detection {' '.join(sys.argv[1:])}".strip(),
-        "commit": git_commit() or "",
-        "machine": machine(),
-        "versions": versions(),
+        **made_by(),
         "hashes": {
             "stress_set": basis["stress_set"],
             "predictors": {member.key: member.hash for member in tested_on},

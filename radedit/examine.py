@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from radedit.configuration import entry_point
 from radedit.data.atomic import write_atomically
 from radedit.harness.examine import Examination, draw_samples
-from radedit.harness.provenance import git_commit, machine, versions
+from radedit.harness.provenance import made_by
 from radedit.models.bundle import Bundle
 from radedit.report.sheet import sheet
 
@@ -29,9 +29,7 @@ def main(config: DictConfig) -> None:
     examination: Examination = instantiate(config.examination)
     figures = {
         "command": f"python -m radedit.examine {' '.join(sys.argv[1:])}".strip(),
-        "commit": git_commit(),
-        "machine": machine(),
-        "versions": versions(),
+        **made_by(),
         "generator": bundle.hash,
         **examination.run(bundle),
     }

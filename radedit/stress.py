@@ -26,7 +26,7 @@ from radedit.harness.edit_files import prepare_folder
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence
 from radedit.harness.generate import generate, require_masks
-from radedit.harness.provenance import git_commit, machine, versions
+from radedit.harness.provenance import made_by
 from radedit.harness.scenario import Addition, Removal
 from radedit.harness.verdict import Rules
 from radedit.models.predictors import Network, load_predictor
@@ -99,11 +99,9 @@ def run(config: DictConfig) -> None:
             "setting": config.setting,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": f"python -m radedit.stress {' '.join(sys.argv[1:])}",
-            "commit": git_commit() or "",
             "seed": config.edit.seed,
             "predictor_seed": config.predictor.seed,
-            "machine": machine(),
-            "versions": versions(),
+            **made_by(),
             "minutes": {"generate": (generated - clock) / 60, "evaluate": (evaluated - generated) / 60},
             "hashes": {"generator": bundle.hash, "stress_set": what.hash, "predictors": who, "run": run_hash},
             "config": {

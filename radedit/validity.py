@@ -23,7 +23,7 @@ from radedit.data.fingerprint import content_hash
 from radedit.data.held import Held
 from radedit.harness.cheap import Family, Member, film_data, obtain
 from radedit.harness.edit_files import prepare_folder
-from radedit.harness.provenance import git_commit, machine, versions
+from radedit.harness.provenance import made_by
 from radedit.harness.scenario import Removal
 from radedit.harness.trial_films import TrialFilms, ask, constant_masks, measure_of, records
 from radedit.harness.validity import Tried, validity
@@ -99,9 +99,7 @@ def run(config: DictConfig) -> None:
         "failed": trained.failed,
         "minutes": {"train": (ready - clock) / 60, "all": (time.monotonic() - clock) / 60},
         "command": f"python -m radedit.validity {' '.join(sys.argv[1:])}",
-        "commit": git_commit() or "",
-        "machine": machine(),
-        "versions": versions(),
+        **made_by(),
         "hashes": hashes,
     }
     write_atomically(folder / "validity.json", (json.dumps(results, indent=1) + "\n").encode())

@@ -7,6 +7,7 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,6 +21,11 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def made_by() -> dict[str, Any]:
+    """Commit, machine and versions, as the files of a result have them; the commit is empty where none is known."""
+    return {"commit": git_commit() or "", "machine": machine(), "versions": versions()}
 
 
 def versions() -> dict[str, str]:
