@@ -1,11 +1,12 @@
 """What an edit does where no mask is (Section 6): pixels, the heart, and the lungs before and after.
 
-Heart and lungs are measured by a segmenter that no scenario tests.
+Heart and lungs are measured by a segmenter that no scenario tests. And how much it does inside m_edit: an edit that is
+far denser than the finding really is makes a predictor fail where the real shift would not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,10 @@ def anatomy(stress_set: Path, segmenter: Segments | None) -> dict[str, Any]:
         segmenter: Draws right lung, left lung and heart; without one only pixels are counted.
 
     Returns:
-        `changed_outside`: per cent of the pixels outside both masks that changed by more than 8 grey levels; and with a
-        segmenter heart width and lung area before and after, per cent of the film's width and area.
+        `change_inside`: mean change inside m_edit, grey levels of 255, either sign; where there are true twins,
+        `true_change_inside` is theirs, against the source. `changed_outside`: per cent of the pixels outside both masks
+        that changed by more than 8 grey levels. With a segmenter, heart width and lung area before and after, per cent
+        of the film's width and area.
     """
     rows = read_rows(stress_set)
     paths = {(row["attr_record"], row["attr_kind"]): stress_set / row["image"] for row in rows}
@@ -51,14 +54,16 @@ def anatomy(stress_set: Path, segmenter: Segments | None) -> dict[str, Any]:
     found: dict[str, list[float]] = {}
     for first in range(0, len(records), BATCH):
         chunk = records[first : first + BATCH]
-        before, after = (
-            torch.stack([read_image(paths[record, kind]).pixels for record in chunk]) for kind in ("vae", "edit")
-        )
+        before, after = (_films(paths, chunk, kind) for kind in ("vae", "edit"))
         size = (before.shape[-2], before.shape[-1])
         masks = [
             torch.stack([read_mask(stress_set / sources[record][f"mask_m_{name}"], size) for record in chunk])
             for name in ("edit", "keep")
         ]
+        found.setdefault("change_inside", []).extend(_inside(after - before, masks[0]))
+        if all((record, "twin") in paths for record in chunk):
+            truly = _films(paths, chunk, "twin") - _films(paths, chunk, "source")
+            found.setdefault("true_change_inside", []).extend(_inside(truly, masks[0]))
         outside = ~(masks[0] | masks[1])
         changed = ((after - before).abs() > CHANGED) & outside
         share = 100 * changed.flatten(1).sum(1) / outside.flatten(1).sum(1).clamp(min=1)
@@ -68,6 +73,16 @@ def anatomy(stress_set: Path, segmenter: Segments | None) -> dict[str, Any]:
                 for name, values in _measures(segmenter, films).items():
                     found.setdefault(f"{name}_{when}", []).extend(values.tolist())
     return {name: _mean(values, [subjects[record] for record in records]) for name, values in found.items()}
+
+
+def _films(paths: Mapping[tuple[str, str], Path], records: Sequence[str], kind: str) -> Tensor:
+    return torch.stack([read_image(paths[record, kind]).pixels for record in records])
+
+
+def _inside(change: Tensor, mask: Tensor) -> list[float]:
+    """Mean change of each film inside its mask, grey levels of 255; 0 where the mask is empty."""
+    totals = (change * mask).flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1)
+    return (255 * totals).tolist()
 
 
 def _measures(segmenter: Segments, films: Tensor) -> dict[str, Tensor]:

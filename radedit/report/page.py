@@ -42,6 +42,8 @@ COUNTS = {
 QUALITY = {
     "keep_change_mean": "Mean change inside m_keep, grey levels",
     "keep_change_max": "Largest change inside m_keep, grey levels",
+    "change_inside": "Mean change inside m_edit, grey levels",
+    "true_change_inside": "The same by the true counterfactual, grey levels",
     "changed_outside": "Pixels outside both masks that changed by more than 8 grey levels, %",
     "heart_width_before": "Heart width before the edit, % of the film",
     "heart_width_after": "Heart width after it, %",

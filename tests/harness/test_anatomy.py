@@ -36,7 +36,9 @@ def stress_set(tmp_path: Path) -> Path:
     m_edit[:, 12, 12] = True
     m_keep = torch.zeros_like(m_edit)
     m_keep[:, 0] = True
-    films = {"source": before, "vae": before, "edit": after}
+    twin = before.clone()
+    twin[:, 12, 12] = 0.25
+    films = {"source": before, "vae": before, "edit": after, "twin": twin}
     with StressSetWriter(tmp_path / "set", {"painted": True}) as writer:
         rows, images = [], {}
         for kind, film in films.items():
@@ -53,8 +55,14 @@ def stress_set(tmp_path: Path) -> Path:
 
 def test_pixels_outside_both_masks_are_counted(stress_set: Path) -> None:
     found = anatomy(stress_set, None)
-    assert set(found) == {"changed_outside"}
+    assert set(found) == {"change_inside", "true_change_inside", "changed_outside"}
     assert found["changed_outside"]["value"] == pytest.approx(100 * 2 / (SIDE**2 - SIDE - 1))
+
+
+def test_change_inside_is_told_beside_the_true_one(stress_set: Path) -> None:
+    found = anatomy(stress_set, None)
+    assert found["change_inside"]["value"] == pytest.approx(-0.5 * 255, abs=1)  # films are kept in 8 bits
+    assert found["true_change_inside"]["value"] == pytest.approx(-0.25 * 255, abs=1)
 
 
 def test_heart_and_lungs_are_measured_before_and_after(stress_set: Path) -> None:
