@@ -67,6 +67,7 @@ def main(config: DictConfig) -> None:
         "predictors": [member.hash for member in frozen_on],
         "cells": {name: fingerprint(reader.reader) for name, reader in cells.items()},
         "truth": asks.truth,
+        "films": FILMS,
         "start": {"limit": start.limit, "path_limit": start.path_limit, "min_n": start.min_n},
     }
     file = folder / "rules.json"

@@ -25,7 +25,7 @@ from radedit.harness.statistics import Estimate
 from radedit.harness.verdict import Rules, Verdict, judge
 
 LIMITS = tuple(round(0.02 + 0.01 * i, 2) for i in range(39))  # 2…40 points
-FILMS = ("reference", "reference_vae", "reference_replay", "sham", "edit")  # the chain that a verdict goes by
+FILMS = ("reference", "reference_vae", "reference_replay", "sham", "edit", "source", "replay")  # that a verdict goes by
 CELLS = ("0-0", "0-1")  # <finding>-<shortcut>
 
 
@@ -40,6 +40,7 @@ class Trial:
         excess: False positives on edits less those on shams, a fraction.
         path: Those that the editor's path adds by itself.
         n: Records.
+        control: Sensitivity that the path takes on the originals.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Trial:
     excess: Estimate
     path: Estimate
     n: int
+    control: Estimate | None = None
 
     @classmethod
     def of(cls, measured: Measured, strength: float, records: Sequence[str]) -> Trial:
@@ -62,15 +64,15 @@ class Trial:
             ValueError: If a set is missing.
         """
         found = attribution([measured], YARDSTICK, records)
-        if not found:
+        if not found or "control" not in found[0]:
             raise ValueError(f"{measured.key} has no answers to all of {', '.join(FILMS)}, or there are no records.")
         cells = {
             name.removeprefix("cell-"): answers.mean("correct").value
             for name, answers in measured.sets.items()
             if name.startswith("cell-")
         }
-        excess, path = (Estimate(**found[0][name]) for name in ("excess", "path"))
-        return cls(measured.key, strength, cells, excess, path, len(records))
+        excess, path, control = (Estimate(**found[0][name]) for name in ("excess", "path", "control"))
+        return cls(measured.key, strength, cells, excess, path, len(records), control)
 
     @property
     def gap(self) -> float:
@@ -84,7 +86,7 @@ class Trial:
 
     def judge(self, rules: Rules) -> Verdict:
         """What the stress test says."""
-        return judge(self.key, self.excess, self.path, self.n, rules)
+        return judge(self.key, self.excess, self.path, self.n, rules, self.control)
 
 
 def choose_limit(trials: Sequence[Trial], rules: Rules, truth: float) -> float:
@@ -210,6 +212,7 @@ def summary(trials: Sequence[Trial], rules: Rules, truth: float) -> dict[str, An
                 "biased": biased,
                 "excess": asdict(trial.excess),
                 "path": asdict(trial.path),
+                "control": asdict(trial.control) if trial.control else None,
                 "n": trial.n,
                 "outcome": verdict.outcome,
                 "reasons": verdict.reasons,

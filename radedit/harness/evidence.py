@@ -65,6 +65,7 @@ class Yardstick:
         terms: From the first image of the chain to the edit.
         split: The same difference by means of the true twin, where there is one.
         tabled: Measures that tables show beside `measure`.
+        control: Where the chain does not begin with the originals: from these to what the path alone makes of them.
     """
 
     measure: str
@@ -73,6 +74,7 @@ class Yardstick:
     terms: tuple[Term, ...]
     split: tuple[Term, ...] = ()
     tabled: tuple[str, ...] = ()
+    control: Term | None = None
 
     @property
     def first(self) -> str:
@@ -157,6 +159,10 @@ def attribution(measured: Sequence[Measured], yardstick: Yardstick, records: Seq
             "path": crossed_mean(yardstick.worse * (values[last] - values[yardstick.first]), subjects).dict(),
             "excess": crossed_mean(yardstick.worse * (values["edit"] - values[last]), subjects).dict(),
         }
+        control = yardstick.control
+        if control is not None and {control.before, control.after} <= set(values):
+            lost = yardstick.worse * (values[control.before] - values[control.after])
+            entry["control"] = crossed_mean(lost, subjects).dict()
         if "keep_sham" in values:
             sides = {kind: crossed_mean(values[kind], subjects).dict() for kind in ("source", "keep_sham")}
             entry["keep_sham"] = sides
@@ -206,9 +212,12 @@ def agreement(
 def verdicts(attributions: Sequence[Mapping[str, Any]], rules: Rules) -> list[Verdict]:
     """One for each predictor: is what the shift costs it, beyond the sham, above the limit that was set beforehand?"""
     return [
-        judge(entry["predictor"], Estimate(**entry["excess"]), Estimate(**entry["path"]), entry["n"], rules)
+        judge(
+            entry["predictor"], Estimate(**entry["excess"]), Estimate(**entry["path"]), entry["n"], rules,
+            Estimate(**entry["control"]) if "control" in entry else None,
+        )
         for entry in attributions
-    ]
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ YARDSTICK = Yardstick(
             "the true counterfactual against the negative image: the shortcut itself",
         ),
     ),
+    control=Term("control", "source", "replay", "what the editor's path hides of a finding that is there"),
 )  # fmt: skip
 OURS = ("source", "vae", "replay", "keep_sham", "reference", "reference_vae", "reference_replay", "sham", "twin")
 

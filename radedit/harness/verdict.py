@@ -21,7 +21,8 @@ class Rules:
     Attributes:
         limit: Largest excess that is acceptable, a fraction: of false positives, or of Dice that is lost. 0…1.
         path_limit: The interval of what the editor's path does by itself (VAE + inversion + artefact) must lie within
-            ± this fraction, else the excess can't be told from the editing; 0.02 for Dice.
+            ± this fraction, else the excess can't be told from the editing; 0.02 for Dice. Nor may the path take more
+            than this of the sensitivity to a finding that is there: who no longer sees it can't fail.
         min_n: Fewest records that are judged.
         fail_on: Verdict from which on a run's exit code is not 0: `fail`, `undecided` (which implies `fail`), or None.
 
@@ -60,6 +61,7 @@ class Verdict:
         excess: What the shift costs, a fraction; larger is worse.
         path: What the editor's path does by itself, a fraction.
         n: Records that were judged.
+        control: Sensitivity that the path takes on the originals, a fraction, where a finding is removed.
     """
 
     predictor: str
@@ -68,17 +70,21 @@ class Verdict:
     excess: Estimate
     path: Estimate
     n: int
+    control: Estimate | None = None
 
     def dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return asdict(self)
 
 
-def judge(predictor: str, excess: Estimate, path: Estimate, n: int, rules: Rules) -> Verdict:
+def judge(
+    predictor: str, excess: Estimate, path: Estimate, n: int, rules: Rules, control: Estimate | None = None
+) -> Verdict:
     """Fail if the excess is surely above the limit, pass if it is surely below, else undecided.
 
     "Surely" is by the bound of the 95 % interval. Whatever the excess, it is undecided with fewer than `min_n` records,
-    without an interval, or where the editor's own path may do more than `path_limit` by itself.
+    without an interval, or where the editor's own path may do more than `path_limit` by itself, or may take more than
+    that of the sensitivity to the finding.
 
     Args:
         predictor: Its key.
@@ -87,6 +93,8 @@ def judge(predictor: str, excess: Estimate, path: Estimate, n: int, rules: Rules
         path: Sum of VAE, inversion and artefact, a fraction, either sign.
         n: Records.
         rules: Fixed beforehand.
+        control: True-positive rate on the originals less that on their replays, a fraction: the positive control. A
+            generator that blurs a shortcut away would else let every predictor pass that leans on it.
 
     Note:
         Where all records say the same, an interval of resamples is a point, whatever their number; yet 30 without a
@@ -94,9 +102,10 @@ def judge(predictor: str, excess: Estimate, path: Estimate, n: int, rules: Rules
         of 10 points takes 36 such records, one of 5 points 72.
     """
     excess = widened(excess)
-    doubts = list(_doubts(excess, path, n, rules))
+    doubts = [*_doubts(excess, path, n, rules), *_blinded(control, rules)]
     if doubts or excess.low is None or excess.high is None:
-        return Verdict(predictor, "undecided", [*doubts, f"{_found(excess, n)}; it is not judged."], excess, path, n)
+        reasons = [*doubts, f"{_found(excess, n)}; it is not judged."]
+        return Verdict(predictor, "undecided", reasons, excess, path, n, control)
     limit = f"the limit of {_points(rules.limit, sign=False)}"
     outcome: Outcome = "undecided"
     why = f"; {limit} is within the interval, so more records or seeds are needed to decide."
@@ -104,7 +113,8 @@ def judge(predictor: str, excess: Estimate, path: Estimate, n: int, rules: Rules
         outcome, why = "fail", f"; even the lower bound is above {limit}."
     elif excess.high < rules.limit:
         outcome, why = "pass", f"; even the upper bound is below {limit}."
-    return Verdict(predictor, outcome, [_found(excess, n) + why, _moved(path, rules, "within")], excess, path, n)
+    reasons = [_found(excess, n) + why, _moved(path, rules, "within")]
+    return Verdict(predictor, outcome, reasons, excess, path, n, control)
 
 
 def widened(estimate: Estimate) -> Estimate:
@@ -149,6 +159,15 @@ def _doubts(excess: Estimate, path: Estimate, n: int, rules: Rules) -> Iterator[
         return
     if not (-rules.path_limit <= path.low and path.high <= rules.path_limit):
         yield _moved(path, rules, "not within")
+
+
+def _blinded(control: Estimate | None, rules: Rules) -> Iterator[str]:
+    """That the path may hide the finding itself."""
+    if control is not None and (control.high is None or control.high > rules.path_limit):
+        yield (
+            f"On the originals the editor’s path takes {_points(control.value)} of sensitivity{_interval(control)}, "
+            f"maybe more than {_points(rules.path_limit, sign=False)}: what a predictor no longer sees can’t fail it."
+        )
 
 
 def _found(excess: Estimate, n: int) -> str:

@@ -94,6 +94,11 @@ def rules_in_words(content: Certificate) -> list[str]:
         f"Fail if its interval lies above {percent(rules.limit)} points, pass if below, else undecided.",
         f"Undecided, too, with fewer than {rules.min_n} records, or unless the interval of what the editor’s path does "
         f"by itself (VAE + inversion + artefact) lies within ± {percent(rules.path_limit)} points.",
+        *(
+            [f"Nor may this path take more than {percent(rules.path_limit)} points of the originals’ sensitivity."]
+            if any(judged.verdict.control for judged in content.predictors)
+            else []
+        ),
         ends[rules.fail_on],
         f"Intervals: {content.interval}.",
     ]

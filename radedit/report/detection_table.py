@@ -47,7 +47,17 @@ def detection_table(results: Mapping[str, Any]) -> str:
         lines.append(markdown(broken))
     lines += missing
     lines += [f"{entry['predictor']} could not be trained: {entry['reason']}" for entry in results["failed"]]
-    each = [["predictor", "gap, points", "biased", "excess, points (95 %)", "path, points (95 %)", "verdict"]]
+    each = [
+        [
+            "predictor",
+            "gap, points",
+            "biased",
+            "excess, points (95 %)",
+            "path, points (95 %)",
+            "sensitivity lost",
+            "verdict",
+        ]
+    ]
     for row in results["rows"]:
         excess, path = (_interval(row[key]) for key in ("excess", "path"))
         each.append(
@@ -57,6 +67,7 @@ def detection_table(results: Mapping[str, Any]) -> str:
                 "yes" if row["biased"] else "no",
                 excess,
                 path,
+                _interval(row["control"]),
                 row["outcome"],
             ]
         )

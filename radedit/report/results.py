@@ -137,7 +137,8 @@ class Attribution:
     A removal begins at its reference film, an addition at its source.
 
     `split` divides the same difference, edit less reference, by means of the true twin (phantoms only). `path` and
-    `excess` are what the path does and what the shift adds to it, larger being worse.
+    `excess` are what the path does and what the shift adds to it, larger being worse. `control` is the sensitivity that
+    the path takes on the originals, where a finding is removed.
     """
 
     predictor: str
@@ -149,6 +150,7 @@ class Attribution:
     keep_sham: KeepSham | None = None
     path: Estimate = Estimate()
     excess: Estimate = Estimate()
+    control: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ class Verdict:
     excess: Estimate
     path: Estimate
     reasons: list[str] = field(default_factory=list)
+    control: Estimate | None = None
 
 
 @dataclass(frozen=True)

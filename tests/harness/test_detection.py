@@ -95,14 +95,15 @@ def test_excess_is_edits_less_shams_and_path_is_shams_less_references() -> None:
         yes = (np.arange(n) < k).astype(np.float64)[None]
         return Answers(ids, ids, {"positive": yes, "correct": 1 - yes})
 
-    chain = {"reference": 1, "reference_vae": 1, "reference_replay": 2, "sham": 2, "edit": 6}
+    chain = {"reference": 1, "reference_vae": 1, "reference_replay": 2, "sham": 2, "edit": 6, "source": 8, "replay": 7}
     sets = {name: says_yes(k) for name, k in (chain | {"cell-0-0": 0, "cell-0-1": 4}).items()}
     found = Trial.of(Measured("one", "cheap", sets), 1.0, ids)
     assert found.excess.value == pytest.approx(4 / n) and found.path.value == pytest.approx(1 / n)
     assert found.gap == pytest.approx(4 / n) and found.n == n
-    del sets["sham"]
-    with pytest.raises(ValueError, match="no answers to all of"):
-        Trial.of(Measured("one", "cheap", sets), 1.0, ids)
+    assert found.control is not None and found.control.value == pytest.approx(1 / n)
+    for name in ("sham", "source"):
+        with pytest.raises(ValueError, match="no answers to all of"):
+            Trial.of(Measured("one", "cheap", {key: sets[key] for key in sets if key != name}), 1.0, ids)
 
 
 @pytest.fixture

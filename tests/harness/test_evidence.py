@@ -122,6 +122,9 @@ def test_shams_follow_their_edits_keep_decision(answers: Answers, gathered: Gath
         assert entry["edit"]["value"] == pytest.approx(positive(answers, "edit", who, records))
         assert entry["keep_sham"]["source"]["value"] == pytest.approx(positive(answers, "source", who, records))
         assert entry["keep_sham"]["keep_sham"]["value"] == pytest.approx(positive(answers, "keep_sham", who, records))
+        assert entry["control"]["value"] == pytest.approx(
+            positive(answers, "source", who, records) - positive(answers, "replay", who, records)
+        )
         assert row(found, who, "sham")["accuracy"]["value"] == pytest.approx(
             1 - positive(answers, "sham", who, records)
         )

@@ -39,6 +39,23 @@ def test_interval_decides_and_not_the_value(low: float, high: float, expected: s
     assert judge("a", excess(low, high), STILL, 100, Rules(limit=0.10)).outcome == expected
 
 
+@pytest.mark.parametrize(
+    ("control", "outcome"),
+    [
+        (None, "pass"),
+        (Estimate(0.0, -0.01, 0.01, 100), "pass"),
+        (Estimate(-0.2, -0.3, -0.1, 100), "pass"),  # sees more on replays: nothing was hidden
+        (Estimate(0.04, 0.02, 0.06, 100), "undecided"),
+        (Estimate(0.4, 0.3, 0.5, 100), "undecided"),
+        (Estimate(0.0, None, None, 100), "undecided"),
+    ],
+)
+def test_nobody_passes_who_no_longer_sees_what_is_there(control: Estimate | None, outcome: str) -> None:
+    found = judge("a", excess(-0.01, 0.01), STILL, 100, Rules(), control)
+    assert found.outcome == outcome and found.control == control
+    assert outcome == "pass" or "takes" in found.reasons[0] and "sensitivity" in found.reasons[0]
+
+
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.7), (-0.01, 0.01)], ids=["would fail", "would pass"])
 @pytest.mark.parametrize(
     ("path", "n", "because"),
