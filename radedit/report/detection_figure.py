@@ -43,7 +43,8 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     figure.text(
         0.012, 0.885,
         f"{found['k']} of {found['n']} biased predictors detected, {alarms['k']} false "
-        f"alarm{'' if alarms['k'] == 1 else 's'} among {alarms['n']} others; n = {results['n']} edits, rules frozen on other worlds; drawn radiographs",
+        f"alarm{'' if alarms['k'] == 1 else 's'} among {alarms['n']} others; n = {results['n']} edits, rules frozen on "
+        "other worlds; drawn radiographs",
         fontsize=9, color=MUTED, va="center",
     )  # fmt: skip
     file = io.BytesIO()
