@@ -36,19 +36,22 @@ def run(config: DictConfig) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["threshold", "kept", "of", "good"])
-    writer.writerows([row["threshold"], row["kept"], row["of"], f"{row['good']:.4f}"] for row in thresholds)
+    for row in thresholds:
+        writer.writerow(
+            [*(row[key] for key in ("threshold", "kept", "of")), "" if row["good"] is None else f"{row['good']:.4f}"]
+        )
     write_atomically(folder / "thresholds.csv", text.getvalue().encode())
     about = {"commit": git_commit(), "machine": machine(), "stress_set": what.hash, "generator": what.bundle.hash}
     found = about | {"by_failure": table, "thresholds": thresholds}
     write_atomically(folder / "score.json", (json.dumps(found, indent=1) + "\n").encode())
-    for row in table:
-        area, counts = row["auroc"], f"{row['good']} good, {row['failed']} {row['failure']}"
+    for failure in table:
+        area, counts = failure["auroc"], f"{failure['good']} good, {failure['failed']} {failure['failure']}"
         value = "–" if area is None else f"{area['value']:.2f}"
         between = "" if area is None or area["low"] is None else f" ({area['low']:.2f}–{area['high']:.2f})"
-        print(f"{row['which']:8} {counts:36} AUROC {value}{between}")
+        print(f"{failure['which']:8} {counts:36} AUROC {value}{between}")
     for row in thresholds:
-        good = f"{100 * row['good']:.0f} % of them good"
-        print(f"threshold {row['threshold']:5.2f}: {row['kept']:4.0f} of {row['of']:.0f} kept, {good}")
+        good = "" if row["good"] is None else f", {100 * row['good']:.0f} % of them good"
+        print(f"threshold {row['threshold']:5.2f}: {row['kept']:4.0f} of {row['of']:.0f} kept{good}")
     print(folder.resolve())
 
 

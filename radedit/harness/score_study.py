@@ -155,15 +155,18 @@ def by_failure(scored: Sequence[Scored]) -> list[dict[str, Any]]:
     return table
 
 
-def sweep(scored: Sequence[Scored], kind: str = "edit") -> list[dict[str, float]]:
-    """For every threshold: how many of the editor's edits it keeps, and how many of these the oracle calls good."""
+def sweep(scored: Sequence[Scored], kind: str = "edit") -> list[dict[str, float | None]]:
+    """For every threshold: how many of the editor's edits it keeps, and the share of these that the oracle calls good.
+
+    The share is None where nothing is kept, or nothing is judged.
+    """
     edits = [one for one in scored if one.kind == kind]
     judged = [one for one in edits if one.failure is not None]
-    rows = []
+    rows: list[dict[str, float | None]] = []
     for threshold in THRESHOLDS:
         kept = [one for one in edits if one.cosine >= threshold]  # NaN is not
         good = [one for one in kept if one.failure == ""]
-        share = len(good) / len(kept) if kept and judged else float("nan")
+        share = len(good) / len(kept) if kept and judged else None
         rows.append({"threshold": threshold, "kept": len(kept), "of": len(edits), "good": share})
     return rows
 
