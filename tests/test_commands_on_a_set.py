@@ -8,9 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from radedit import compare, plan, score, stress
+from radedit.configuration import CONF, composed
 from tests.commands import run
 from tests.tiny_bundle import SIZE
 
@@ -101,3 +103,11 @@ def test_comparison_of_every_figure_has_pictures_and_numbers(tiny_bundle: Path) 
         assert len(comparison["rows"]) >= 2 and comparison["claim"] in table
         with Image.open(f"out/{name}.png") as picture:
             assert picture.width >= 2 * SIZE
+
+
+def test_figures_are_made_at_the_weights_that_their_file_names() -> None:
+    written, used = OmegaConf.load(CONF / "compare.yaml"), composed("compare", [])
+    for group in ("ways", "adding"):
+        assert {name: way.w for name, way in used[group].items()} == {n: way.w for n, way in written[group].items()}
+    figure_3 = used.comparisons["figure-3"].columns
+    assert [column.editor.w for column in figure_3.values()] == [way.w for way in written.adding.values()]
