@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from radedit import compare, plan, score, stress
@@ -107,6 +107,7 @@ def test_comparison_of_every_figure_has_pictures_and_numbers(tiny_bundle: Path) 
 
 def test_figures_are_made_at_the_weights_that_their_file_names() -> None:
     written, used = OmegaConf.load(CONF / "compare.yaml"), composed("compare", [])
+    assert isinstance(written, DictConfig)
     for group in ("ways", "adding"):
         assert {name: way.w for name, way in used[group].items()} == {n: way.w for n, way in written[group].items()}
     figure_3 = used.comparisons["figure-3"].columns
