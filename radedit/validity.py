@@ -24,7 +24,7 @@ from radedit.data.held import Held
 from radedit.harness.cheap import Family, Member, film_data, obtain
 from radedit.harness.edit_files import prepare_folder
 from radedit.harness.provenance import made_by
-from radedit.harness.scenario import Removal
+from radedit.harness.scenario import Removal, question
 from radedit.harness.trial_films import TrialFilms, ask, constant_masks, measure_of, records
 from radedit.harness.validity import Tried, validity
 from radedit.models.constant import ConstantClassifier, ConstantSegmenter
@@ -61,7 +61,7 @@ def run(config: DictConfig) -> None:
     }  # fmt: skip
     named = content_hash([hashes, asdict(corruption), config.validity.n_match])
     folder = out / "validity" / f"{first.scenario.name}-{named[:12]}"
-    print(f"{first.scenario.title}\n{folder}\n", flush=True)
+    print(f"{question([what.scenario for what in asks.values()])}\n{folder}\n", flush=True)
 
     trained = obtain(members, out / "predictors_cheap", Path(config.cache))
     ready = time.monotonic()
@@ -89,7 +89,7 @@ def run(config: DictConfig) -> None:
     chosen = {"kept": records(sets, kept=True), "all": records(sets, kept=False)}
     results = {
         "scenario": first.scenario.name,
-        "title": first.scenario.title,
+        "title": question([what.scenario for what in asks.values()]),
         "measure": measure,
         "delta": delta,
         **{name: validity(tried, ids, measure, delta) for name, ids in chosen.items() if ids},

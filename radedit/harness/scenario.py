@@ -204,6 +204,14 @@ class StressData:
         return {name: fingerprint(reader) for name, reader in readers.items() if reader is not None}
 
 
+def question(scenarios: Sequence[Removal | Addition]) -> str:
+    """What several variants of a scenario ask together; where additions differ, without naming them."""
+    first = scenarios[0]
+    if len({scenario.title for scenario in scenarios}) == 1 or not isinstance(first, Addition):
+        return first.title
+    return first.title.replace(first.added, "something in them that it has not learned from")
+
+
 def removal_films(
     world: World,
     *,

@@ -12,7 +12,7 @@ from typing import Any
 from radedit.data.atomic import write_atomically
 from radedit.data.fingerprint import content_hash
 from radedit.harness.pooled import Pooled, concatenate, pool, pooled_figures
-from radedit.harness.scenario import Addition
+from radedit.harness.scenario import Addition, question
 from radedit.harness.verdict import Rules, Verdict, exit_code, overall
 from radedit.report.figure5 import ORDER
 from radedit.report.finished_run import FinishedRun
@@ -94,7 +94,7 @@ def write_sweep(runs: Sequence[FinishedRun], out: Path, additions: Mapping[str, 
     variants = [_variant(part.key, part.name, part.group, part.results) for part in parts]
     sweep = {
         **{name: first.results.get(name, "") for name in ("name", "setting", "section")},
-        "title": _title(parts),
+        "title": question([part.runs[0].scenario for part in parts]),
         "measure": first.results.get("measure", "accuracy"),
         "hash": hash_,
         "created": max(run.results.get("created", "") for run in runs),
@@ -232,15 +232,6 @@ def _variant(
 ) -> dict[str, Any]:
     shown = {k: v for k, v in results.items() if k != "gallery"}
     return asdict(Variant(key, name, group, None, list(members))) | {"results": shown}  # type: ignore[arg-type]
-
-
-def _title(parts: Sequence[_Part]) -> str:
-    """The question; that of an addition without naming it, where there are several."""
-    scenario = parts[0].runs[0].scenario
-    titles = {part.runs[0].scenario.title for part in parts}
-    if len(titles) == 1 or not isinstance(scenario, Addition):
-        return scenario.title
-    return scenario.title.replace(scenario.added, "something in them that it has not learned from")
 
 
 def _slug(words: str) -> str:

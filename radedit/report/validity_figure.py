@@ -52,7 +52,7 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     measure = LABEL[results["measure"]]
     panels["synthetic"].set_xlabel(f"{measure} on true twins of the same patients, %", fontsize=10, color=INK)
     panels["synthetic"].set_ylabel(f"{measure} on edits, %", fontsize=10, color=INK)
-    _legend(figure, found["rows"])
+    _legend(figure, found["rows"], results["measure"])
     figure.text(0.012, 0.955, results["title"], fontsize=13, color=INK, weight="bold", va="center")
     figure.text(
         0.988, 0.018,
@@ -113,10 +113,11 @@ def _points(axes: Axes, rows: Rows, name: str, large: bool) -> None:
         )  # fmt: skip
 
 
-def _legend(figure: Figure, rows: Rows) -> None:
+def _legend(figure: Figure, rows: Rows, measure: str) -> None:
+    varied = "shortcut" if measure == "correct" else "abnormal films"
     of_strength = colours([row["strength"] for row in rows if row["strength"] is not None])
     marks = [
-        Line2D([], [], marker="o", linestyle="", color=colour, markersize=7, label=f"shortcut {strength:.2g}")
+        Line2D([], [], marker="o", linestyle="", color=colour, markersize=7, label=f"{varied} {strength:.2g}")
         for strength, colour in of_strength.items()
     ]
     if any(row["strength"] is None for row in rows):
