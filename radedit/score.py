@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from radedit.configuration import entry_point
 from radedit.data.atomic import write_atomically
-from radedit.harness.provenance import git_commit, machine
+from radedit.harness.provenance import made_by
 from radedit.harness.score_study import by_failure, study, sweep
 from radedit.report.score_figure import score_figure
 from radedit.stress import require_scenario
@@ -41,7 +41,7 @@ def run(config: DictConfig) -> None:
             [*(row[key] for key in ("threshold", "kept", "of")), "" if row["good"] is None else f"{row['good']:.4f}"]
         )
     write_atomically(folder / "thresholds.csv", text.getvalue().encode())
-    about = {"commit": git_commit(), "machine": machine(), "stress_set": what.hash, "generator": what.bundle.hash}
+    about = made_by() | {"stress_set": what.hash, "generator": what.bundle.hash}
     found = about | {"by_failure": table, "thresholds": thresholds}
     write_atomically(folder / "score.json", (json.dumps(found, indent=1) + "\n").encode())
     for failure in table:

@@ -61,7 +61,8 @@ def run(config: DictConfig) -> None:
     }  # fmt: skip
     named = content_hash([hashes, asdict(corruption), config.validity.n_match])
     folder = out / "validity" / f"{first.scenario.name}-{named[:12]}"
-    print(f"{question([what.scenario for what in asks.values()])}\n{folder}\n", flush=True)
+    title = question([what.scenario for what in asks.values()])
+    print(f"{title}\n{folder}\n", flush=True)
 
     trained = obtain(members, out / "predictors_cheap", Path(config.cache))
     ready = time.monotonic()
@@ -89,7 +90,7 @@ def run(config: DictConfig) -> None:
     chosen = {"kept": records(sets, kept=True), "all": records(sets, kept=False)}
     results = {
         "scenario": first.scenario.name,
-        "title": question([what.scenario for what in asks.values()]),
+        "title": title,
         "measure": measure,
         "delta": delta,
         **{name: validity(tried, ids, measure, delta) for name, ids in chosen.items() if ids},

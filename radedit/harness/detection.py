@@ -49,7 +49,7 @@ class Trial:
     excess: Estimate
     path: Estimate
     n: int
-    control: Estimate | None = None
+    control: Estimate
 
     @classmethod
     def of(cls, measured: Measured, strength: float, records: Sequence[str]) -> Trial:
@@ -212,7 +212,7 @@ def summary(trials: Sequence[Trial], rules: Rules, truth: float) -> dict[str, An
                 "biased": biased,
                 "excess": asdict(trial.excess),
                 "path": asdict(trial.path),
-                "control": asdict(trial.control) if trial.control else None,
+                "control": asdict(trial.control),
                 "n": trial.n,
                 "outcome": verdict.outcome,
                 "reasons": verdict.reasons,

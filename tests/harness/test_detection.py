@@ -16,12 +16,13 @@ from radedit.harness.verdict import Rules
 RULES = Rules(limit=0.10, path_limit=0.05, min_n=30)
 TRUTH = 0.10
 BASIS = {"stress_set": "abc"}
+STILL = Estimate(0.0, -0.01, 0.01, 300)
 
 
 def trial(key: str, strength: float, gap: float, excess: float, *, width: float = 0.02, path: float = 0.0) -> Trial:
     bounds = Estimate(excess, excess - width, excess + width, 300)
     moved = Estimate(path, path - 0.01, path + 0.01, 300)
-    return Trial(key, strength, {"0-0": 0.95, "0-1": 0.95 - gap}, bounds, moved, 300)
+    return Trial(key, strength, {"0-0": 0.95, "0-1": 0.95 - gap}, bounds, moved, 300, STILL)
 
 
 TEN = [trial(f"u{i}", 0.0, 0.02, 0.03 + 0.01 * i) for i in range(5)] + [
