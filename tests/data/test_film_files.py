@@ -57,7 +57,8 @@ def test_nothing_left_says_why(tmp_path: Path) -> None:
 
 def test_the_fingerprint_survives_a_move_and_notices_another_option(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir(), there.mkdir()
+    for folder in (here, there):
+        folder.mkdir()
     first = FilmFiles("toy", here, [film(here, "a")], excluded={}, about={"uncertain": "absent"})
     moved = FilmFiles("toy", there, [film(there, "a")], excluded={}, about={"uncertain": "absent"})
     other = FilmFiles("toy", there, [film(there, "a")], excluded={}, about={"uncertain": "positive"})
