@@ -38,7 +38,7 @@ def test_from_a_folder_of_radiographs_to_a_report(tmp_path: Path, monkeypatch: p
     few = ["data.train.readers.real.copies=2", "data.train.readers.phantom.n=4"]
     run("train", monkeypatch, "+experiment=open_autoencoder", films, *short, *few)
     few = [few_.replace("data.", "data.films.") for few_ in few]
-    few += ["data.films.train.readers.consolidated.reader.copies=2"]
+    few += ["data.films.train.readers.drawn.reader.copies=2"]
     run("train", monkeypatch, "+experiment=open_diffusion", films, *short, *few)
     run("train", monkeypatch, "+experiment=open_lungs_segmenter", films, *short, "trainer.val_check_interval=1")
     assert (tmp_path / "outputs/open/bundle/text_encoder").is_dir()  # the phantom's, as it was

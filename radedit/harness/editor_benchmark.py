@@ -1,4 +1,4 @@
-"""All editors on the same phantoms: each at the paper's w and at its own best, with exact, eroded and shifted masks."""
+"""All editors on the same films of known truth: at the paper's w and at their own best, with exact and wrong masks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radedit.data.readers.phantom import PhantomReader
 from radedit.editing.inversion import Trajectory
 from radedit.editing.noise import record_randn
 from radedit.harness.editors import Editor
-from radedit.harness.quality import Regions, Truth, gap_closed, quality, reference_films
+from radedit.harness.quality import KnownTruth, Regions, Truth, gap_closed, quality, reference_films
 from radedit.harness.scenario import Removal
 from radedit.harness.statistics import clustered_mean
 from radedit.masks import erode, shift, to_latent
@@ -70,7 +69,7 @@ def edit_mask_variants(edit: Tensor) -> dict[str, Tensor]:
 
 def run(
     setup: Setup,
-    reader: PhantomReader,
+    reader: KnownTruth,
     editors: Mapping[str, Sequence[Editor]],
     *,
     masks: Sequence[str] = ("exact",),

@@ -1,4 +1,4 @@
-"""How good an edit is, on phantoms, where the true counterfactual is known.
+"""How good an edit is where the true counterfactual is known: on phantoms, or on findings drawn onto real films.
 
 Errors are low-pass absolute differences to the true twin in grey levels of 255, inside m_edit, inside m_keep, at the
 border of m_edit, and elsewhere. Hidden texture can't be guessed, so editors are measured between *no edit* and the
@@ -7,31 +7,41 @@ border of m_edit, and elsewhere. Hidden texture can't be guessed, so editors are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from scipy import ndimage
 from torch import Tensor
 
-from radedit.data.readers.phantom import PhantomReader
 from radedit.data.transforms import preprocess
 from radedit.harness.oracle import low_pass, shows
 from radedit.models.bundle import Bundle
-from radedit.phantom.render import render
-from radedit.phantom.world import Case
-from radedit.types import Sample
+from radedit.types import Reader, Record, Sample
 
 ELSEWHERE_LIMIT = 4.0  # grey levels: more mean change outside both masks than this is not "nothing else changed"
 BORDER_CELLS = 2
 VARIANCE_WINDOW_PX = 7
 
 
+class KnownTruth(Reader, Protocol):
+    """A data set whose films are also known without each of their findings."""
+
+    @property
+    def size(self) -> int:
+        """Side of its films, px."""
+        ...
+
+    def counterfactual(self, record: Record, *, without: Collection[str], other_texture: bool = False) -> Tensor:
+        """The film of a record without some of its findings, (1, size, size); with another fine texture if asked."""
+        ...
+
+
 @dataclass(frozen=True)
 class Truth:
-    """What is known of a batch of phantoms; films are (B, 1, H, W) in [0, 1].
+    """What is known of a batch of films; films are (B, 1, H, W) in [0, 1].
 
     Attributes:
         samples: The source films with their masks.
@@ -50,7 +60,7 @@ class Truth:
     rerendered: Tensor
 
     @classmethod
-    def of(cls, reader: PhantomReader, ids: Sequence[str], bundle: Bundle, finding: str, shortcut: str) -> Truth:
+    def of(cls, reader: KnownTruth, ids: Sequence[str], bundle: Bundle, finding: str, shortcut: str) -> Truth:
         """Draw and encode the films of some records.
 
         Raises:
@@ -60,29 +70,20 @@ class Truth:
             raise ValueError(
                 f"Films are drawn at {reader.size} px, but the generator works at {bundle.size}. Say size=…."
             )
-        samples = [preprocess(reader.load(record), bundle.size) for record in reader.records if record.id in set(ids)]
-        cases = [reader.cases[sample.record.id] for sample in samples]
+        records = [record for record in reader.records if record.id in set(ids)]
+        samples = [preprocess(reader.load(record), bundle.size) for record in records]
 
-        def films(cases: Sequence[Case]) -> Tensor:
-            return torch.stack([torch.from_numpy(render(case, bundle.size).image)[None] for case in cases])
-
-        source = torch.stack([sample.image for sample in samples])
-        no_finding: dict[str, Any] = {finding: 0}
-        twin = films([case.do(**no_finding) for case in cases])
-        neither = films([case.do(**(no_finding | {shortcut: 0})) for case in cases])
+        def films(*without: str, other_texture: bool = False) -> Tensor:
+            return torch.stack(
+                [reader.counterfactual(r, without=without, other_texture=other_texture) for r in records]
+            )
 
         def vae(x: Tensor) -> Tensor:
             return bundle.decode(bundle.encode(x.to(bundle.device))).cpu()
 
-        rerendered = films([_other_texture(case.do(**no_finding)) for case in cases])
-        return cls(samples, source, twin, vae(source), vae(twin), vae(neither), rerendered)
-
-
-def _other_texture(case: Case) -> Case:
-    """The same patient with other vessels, mottle and grain."""
-    other = replace(case, film=case.film)
-    other.__dict__["anatomy"] = replace(case.anatomy, texture_seed=case.anatomy.texture_seed ^ 0x5A5A5A)
-    return other
+        source, twin = torch.stack([sample.image for sample in samples]), films(finding)
+        rerendered = films(finding, other_texture=True)
+        return cls(samples, source, twin, vae(source), vae(twin), vae(films(finding, shortcut)), rerendered)
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,12 @@ class Case:
         removed = {f for f, value in findings.items() if not value}
         return replace(self, present=(self.present - removed) | added, hospital=hospital or self.hospital)
 
+    def with_other_texture(self) -> Case:
+        """The same film with other vessels, mottle and ribs' wobble, though of the same chest."""
+        other = replace(self)
+        other.__dict__["anatomy"] = replace(self.anatomy, texture_seed=self.anatomy.texture_seed ^ 0x5A5A5A)
+        return other
+
     def stream(self, *key: int | str) -> np.random.Generator:
         """A stream of this patient's."""
         return stream(self.world.seed, self.namespace, self.patient, *key)

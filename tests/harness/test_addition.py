@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from radedit.data.readers.consolidated import ConsolidatedReader
+from radedit.data.readers.drawn import DrawnReader
 from radedit.data.readers.manifest import ManifestReader
 from radedit.data.splits import Split
 from radedit.data.stress_set import read_rows
@@ -81,7 +81,8 @@ def realcxr(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def films(realcxr: Path) -> StressData:
     source = read(realcxr, "test")
-    return StressData(source, twin=ConsolidatedReader(source, SIZE, side="left", lobe="upper"), twin_is=DRAWN)
+    would = {"consolidation": {"side": "left", "lobe": "upper"}}
+    return StressData(source, twin=DrawnReader(source, SIZE, [["consolidation"]], would=would), twin_is=DRAWN)
 
 
 @pytest.fixture(scope="module")

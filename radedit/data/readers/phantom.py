@@ -6,12 +6,13 @@ patient, with masks of both lungs, heart and every finding, boxes of its opaciti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from radedit.phantom.render import RENDERER, render
 from radedit.phantom.world import FINDINGS, Case, World
@@ -99,6 +100,12 @@ class PhantomReader:
         boxes = {name: [Box(*box) for box in boxes] for name, boxes in film.boxes.items()}
         masks = {name: torch.from_numpy(mask)[None] for name, mask in film.masks.items()}
         return Sample(record, torch.from_numpy(film.image)[None], masks, boxes)
+
+    def counterfactual(self, record: Record, *, without: Collection[str], other_texture: bool = False) -> Tensor:
+        """The film of a record without some of its findings, (1, size, size); with other vessels and grain if asked."""
+        absent: dict[str, Any] = dict.fromkeys(without, 0)
+        case = self.cases[record.id].do(**absent)
+        return torch.from_numpy(render(case.with_other_texture() if other_texture else case, self.size).image)[None]
 
     def twin(self, **do: int | str) -> PhantomReader:
         """The same films under a further intervention; ids stay the same."""
