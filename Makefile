@@ -36,13 +36,13 @@ open: $(env) realcxr outputs/open/bundle/unet/config.json outputs/open/lungs_seg
 
 # Each training goes on where it was stopped; what is finished is not done again.
 outputs/open/bundle/vae/config.json: | $(env) realcxr
-	$(PY) -m radedit.train +experiment=open_autoencoder realcxr=$(REALCXR)
+	$(PY) -m radedit.train +experiment=autoencoder setting=open realcxr=$(REALCXR)
 
 outputs/open/bundle/unet/config.json: outputs/open/bundle/vae/config.json | $(env) realcxr
-	$(PY) -m radedit.train +experiment=open_diffusion realcxr=$(REALCXR)
+	$(PY) -m radedit.train +experiment=diffusion setting=open realcxr=$(REALCXR)
 
 outputs/open/lungs_segmenter/config.json: | $(env) realcxr
-	$(PY) -m radedit.train +experiment=open_lungs_segmenter realcxr=$(REALCXR)
+	$(PY) -m radedit.train +experiment=lungs_segmenter setting=open realcxr=$(REALCXR)
 
 .PHONY: realcxr
 realcxr:

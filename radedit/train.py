@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,7 +13,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import close_logger, entry_point, name_missing_choice
+from radedit.configuration import CONF, close_logger, entry_point, name_missing_choice
 from radedit.models.bundle import adopt
 from radedit.trained import note_recipe, recipe
 from radedit.training.checkpoint import BestPoint, ResumePoint
@@ -20,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @entry_point("train")
-def main(config: DictConfig) -> None:
+def run(config: DictConfig) -> None:
     """Train, then export what was trained."""
     name_missing_choice(config, "experiment", key="module")
     if config.threads:
@@ -53,6 +55,38 @@ def main(config: DictConfig) -> None:
             note_recipe(Path(config.bundle), named)
     finally:
         close_logger(trainer.loggers)
+
+
+def in_setting(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which `setting=` chose the experiment: with `setting=paper`, `+experiment=diffusion` is the paper's.
+
+    Hydra can't do this by itself: what an experiment is made of can't depend on another choice.
+
+    Raises:
+        SystemExit: If the setting has no such experiment.
+    """
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    setting, experiment = given.get("setting", "phantom"), given.get("+experiment", "")
+    rest = [argument for argument in arguments if not argument.startswith("setting=")]
+    if setting == "phantom" or not experiment:
+        return rest
+    choices = sorted(path.stem for path in (CONF / "experiment" / setting).glob("*.yaml"))
+    if experiment not in choices:
+        raise SystemExit(
+            f"Setting {setting!r} has no experiment {experiment!r}. "
+            + (f"It has: {', '.join(choices)}." if choices else "Settings with experiments: phantom, open, paper.")
+        )
+    return [f"+experiment={setting}/{experiment}" if a.startswith("+experiment=") else a for a in rest]
+
+
+def main() -> None:
+    """Any experiment, in any setting that has it."""
+    arguments = list(sys.argv)
+    try:
+        sys.argv[1:] = in_setting(arguments[1:])
+        run()
+    finally:
+        sys.argv[:] = arguments
 
 
 if __name__ == "__main__":

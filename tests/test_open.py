@@ -36,11 +36,19 @@ def test_from_a_folder_of_radiographs_to_a_report(tmp_path: Path, monkeypatch: p
     films = f"realcxr={write_realcxr(tmp_path / 'realcxr', 40, joined=2)}"
     short = ["max_steps=2", "data.batch_size=2", "trainer.limit_val_batches=1", "trainer.enable_progress_bar=false"]
     few = ["data.train.readers.real.copies=2", "data.train.readers.phantom.n=4"]
-    run("train", monkeypatch, "+experiment=open_autoencoder", films, *short, *few)
+    run("train", monkeypatch, "+experiment=autoencoder", "setting=open", films, *short, *few)
     few = [few_.replace("data.", "data.films.") for few_ in few]
     few += ["data.films.train.readers.drawn.reader.copies=2"]
-    run("train", monkeypatch, "+experiment=open_diffusion", films, *short, *few)
-    run("train", monkeypatch, "+experiment=open_lungs_segmenter", films, *short, "trainer.val_check_interval=1")
+    run("train", monkeypatch, "+experiment=diffusion", "setting=open", films, *short, *few)
+    run(
+        "train",
+        monkeypatch,
+        "+experiment=lungs_segmenter",
+        "setting=open",
+        films,
+        *short,
+        "trainer.val_check_interval=1",
+    )
     assert (tmp_path / "outputs/open/bundle/text_encoder").is_dir()  # the phantom's, as it was
 
     run(

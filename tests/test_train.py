@@ -1,0 +1,23 @@
+"""What `radedit.train` makes of its arguments."""
+
+from __future__ import annotations
+
+import pytest
+
+from radedit.train import in_setting
+
+
+def test_a_setting_chooses_its_own_experiment() -> None:
+    assert in_setting(["setting=open", "+experiment=diffusion", "seed=1"]) == ["+experiment=open/diffusion", "seed=1"]
+
+
+def test_phantoms_are_the_setting_that_need_not_be_named() -> None:
+    assert in_setting(["+experiment=diffusion"]) == ["+experiment=diffusion"]
+    assert in_setting(["+experiment=diffusion", "setting=phantom"]) == ["+experiment=diffusion"]
+
+
+def test_an_experiment_that_a_setting_lacks_is_refused_with_those_it_has() -> None:
+    with pytest.raises(SystemExit, match="'open' has no experiment 'joint'. It has: autoencoder, diffusion"):
+        in_setting(["setting=open", "+experiment=joint"])
+    with pytest.raises(SystemExit, match="'moon' has no experiment 'joint'. Settings with experiments: phantom"):
+        in_setting(["setting=moon", "+experiment=joint"])
