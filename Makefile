@@ -31,7 +31,7 @@ smoke: $(env) ## All three scenarios on a handful of records, predictors trained
 editors: $(env) ## All editors against known truth, on drawn radiographs
 	$(PY) -m radedit.benchmark
 
-open: $(env) realcxr outputs/open/bundle/unet/config.json outputs/open/lungs_segmenter/config.json ## The main job on real radiographs: make open REALCXR=/data/realcxr
+open: $(env) realcxr outputs/open/bundle/unet/config.json ## The main job on real radiographs: make open REALCXR=/data/realcxr
 	$(PY) -m radedit.stress +scenario=population setting=open preset=open realcxr=$(REALCXR)
 
 # Each training goes on where it was stopped; what is finished is not done again.
@@ -40,9 +40,6 @@ outputs/open/bundle/vae/config.json: | $(env) realcxr
 
 outputs/open/bundle/unet/config.json: outputs/open/bundle/vae/config.json | $(env) realcxr
 	$(PY) -m radedit.train +experiment=diffusion setting=open realcxr=$(REALCXR)
-
-outputs/open/lungs_segmenter/config.json: | $(env) realcxr
-	$(PY) -m radedit.train +experiment=lungs_segmenter setting=open realcxr=$(REALCXR)
 
 .PHONY: realcxr
 realcxr:

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @entry_point("benchmark")
 def main(config: DictConfig) -> None:
-    """Choose each editor's best weight on validation phantoms, then measure all of them on test phantoms."""
+    """Choose each editor's best weight on validation films, then measure all of them on test films."""
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = Path(config.out)
@@ -37,9 +37,10 @@ def main(config: DictConfig) -> None:
     )
     editors = {name: Editor.of(edit) for name, edit in instantiate(config.editors).items()}
     started = time.monotonic()
-    logger.info("Choosing weights on %d validation films", config.validation.n)
+    films = {part: instantiate(config.films[part], _convert_="all") for part in ("validation", "test")}
+    logger.info("Choosing weights on %d validation films", len(films["validation"].records))
     sweep = {name: [at_weight(editor, w) for w in config.weights] for name, editor in editors.items()}
-    validation = run(setup, instantiate(config.validation, _convert_="all"), sweep, references=False)
+    validation = run(setup, films["validation"], sweep, references=False)
     best = best_weights(validation)
     logger.info("Best weights: %s", best)
     chosen = {
@@ -47,7 +48,7 @@ def main(config: DictConfig) -> None:
         for name, editor in editors.items()
     }
     pictures: dict[str, torch.Tensor] = {}
-    rows = run(setup, instantiate(config.test, _convert_="all"), chosen, masks=config.masks, pictures=pictures)
+    rows = run(setup, films["test"], chosen, masks=config.masks, pictures=pictures)
     table = summarise(rows)
     write_rows(rows, folder / "films.csv")
     write_rows(validation, folder / "validation.csv")

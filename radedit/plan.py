@@ -74,7 +74,7 @@ def _trainings(config: DictConfig, seeds: list[str]) -> None:
         f"{experiment} (seed {seed})"
         for seed in seeds
         for experiment in absent.values()
-        if not trained.known(experiment, int(seed), config.out, list(config.training))
+        if not trained.known(experiment, int(seed), config.out, [*config.training_roots, *config.training])
     ]
     minutes = TRAINING_MINUTES * len(missing) / config.train_jobs
     print(f"Predictors to be trained: {len(missing)} of {len(seeds) * len(_keys(config))}, about {minutes:.0f} min.")

@@ -146,7 +146,9 @@ def _check_given(predictors: DictConfig) -> None:
 def _subjects(config: DictConfig, out: Path) -> list[Subject]:
     """The predictors; those whose folder is not given are found, or trained."""
     absent = trained.missing(config.predictors)
-    folders = trained.obtain(absent, config.predictor.seed, out, list(config.training), config.train_jobs)
+    folders = trained.obtain(
+        absent, config.predictor.seed, out, [*config.training_roots, *config.training], config.train_jobs
+    )
     for key, folder in folders.items():
         config.predictors[key].folder = str(folder)
     built = instantiate(config.predictors, _convert_="all")

@@ -15,6 +15,7 @@ from radedit import __version__, benchmark
 from radedit.harness.provenance import git_commit
 from radedit.models.bundle import hash_folder
 from tests.commands import run
+from tests.realcxr_folder import write_realcxr
 from tests.tiny_bundle import SIZE
 
 N, N_VALIDATION, WEIGHTS = 3, 2, [1.0, 2.0]
@@ -126,3 +127,15 @@ def test_mistake_is_named_in_one_line(mistake: str, arguments: list[str], capsys
     assert run(benchmark.main, [*rest, *wrong]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and "\n" not in error.strip()
+
+
+def test_real_films_with_drawn_findings_are_measured_and_those_that_cannot_be_drawn_on_are_left_out(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    few = {"joined": 2, "n": 36}  # the lungs of the first two films can't be told apart
+    folder = write_realcxr(tmp_path / "realcxr", few["n"], joined=few["joined"])
+    out = tmp_path / "out"
+    assert run(benchmark.main, [*arguments, "films=open", f"realcxr={folder}", "weights=[1]", f"out={out}"]) == 0
+    found = {row["record"] for row in rows(out / "films.csv")}
+    assert found and not found & {"film_000", "film_001"}
+    assert all(int(name.removeprefix("film_")) % 5 != 4 for name in found)  # every fifth film has no lung mask

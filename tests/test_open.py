@@ -40,15 +40,6 @@ def test_from_a_folder_of_radiographs_to_a_report(tmp_path: Path, monkeypatch: p
     few = [few_.replace("data.", "data.films.") for few_ in few]
     few += ["data.films.train.readers.drawn.reader.copies=2"]
     run("train", monkeypatch, "+experiment=diffusion", "setting=open", films, *short, *few)
-    run(
-        "train",
-        monkeypatch,
-        "+experiment=lungs_segmenter",
-        "setting=open",
-        films,
-        *short,
-        "trainer.val_check_interval=1",
-    )
     assert (tmp_path / "outputs/open/bundle/text_encoder").is_dir()  # the phantom's, as it was
 
     run(

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from radedit.data.cache import cached_films, fingerprint
 from radedit.data.fingerprint import content_hash
+from radedit.data.first import First
 from radedit.types import Reader, Record
 
 
@@ -85,6 +86,7 @@ class FilmData(L.LightningDataModule):
         masks: Masks served as further channels.
         cache: Folder of the caches.
         workers: Processes that fill the caches.
+        limit: Films of each at most, for a dry run; all where None.
     """
 
     def __init__(
@@ -98,8 +100,11 @@ class FilmData(L.LightningDataModule):
         masks: Sequence[str] = (),
         cache: str = ".cache/films",
         workers: int = 2,
+        limit: int | None = None,
     ) -> None:
         super().__init__()
+        if limit is not None:
+            train, val = First(train, limit), First(val, limit)
         shared = {r.subject_id for r in train.records} & {r.subject_id for r in val.records}
         if shared:
             raise ValueError(f"{len(shared)} patients are in both training and validation data, e.g. {min(shared)!r}.")

@@ -93,7 +93,7 @@ def run(
     bundle, schedule = setup.bundle, setup.bundle.schedule(setup.steps)
     f_theta = bundle.predictor(schedule)
     c = bundle.embed_prompts([setup.scenario.prompt])
-    ids = [record.id for record in reader.records]
+    ids = _loadable(reader)
     rows: list[Row] = []
     for first in range(0, len(ids), setup.block):
         truth = Truth.of(
@@ -144,6 +144,26 @@ def run(
             pictures.update(shown)
         logger.info("%d of %d films", min(first + setup.block, len(ids)), len(ids))
     return rows
+
+
+def _loadable(reader: KnownTruth) -> list[str]:
+    """Ids of the films that can be loaded; the others are listed in the log.
+
+    Raises:
+        ValueError: If none can.
+    """
+    ids: list[str] = []
+    for record in reader.records:
+        try:
+            reader.load(record)
+        except (ValueError, OSError) as error:
+            logger.warning("Skipped record %s: %s", record.id, error)
+        else:
+            ids.append(record.id)
+    logger.info("%d films, %d skipped", len(ids), len(reader.records) - len(ids))
+    if not ids:
+        raise ValueError(f"None of {len(reader.records)} films can be loaded; the log says why.")
+    return ids
 
 
 def at_weight(editor: Editor, w: float) -> Editor:
