@@ -173,16 +173,20 @@ def lesion_and_device(
     return _not_empty(edit, sample, f"mask {lesion!r}"), keep
 
 
-def boxes_complement(sample: Sample, boxes: str = "opacities") -> tuple[Tensor, Tensor]:
+def boxes_complement(sample: Sample, boxes: str = "opacities", mask: str | None = None) -> tuple[Tensor, Tensor]:
     """Edit inside boxes and keep all else, m_keep = 1 − m_edit (Section 5.2).
 
     Args:
-        sample: Must have boxes of that name.
+        sample: Must have boxes of that name, or the mask.
         boxes: Name of the boxes; every pixel that they touch is edited.
+        mask: Name of a mask to edit inside instead, for films that have no boxes; boxes where None.
 
     Returns:
         Pixels to edit and to keep, each bool, shape (1, H, W).
     """
+    if mask is not None:
+        edit = _mask(sample, mask)
+        return _not_empty(edit, sample, f"mask {mask!r}"), ~edit
     if boxes not in sample.boxes:
         raise ValueError(
             f"Record {sample.record.id!r} has no boxes {boxes!r}; it has {sorted(sample.boxes) or 'none'}."
