@@ -51,7 +51,10 @@ class Download:
                 "Is this the right root, and the download complete?"
             )
         if len(found) > 1:
-            raise ValueError(f"{self.name}: {_listed(found)} are there. Keep one of them under the root.")
+            raise ValueError(
+                f"{self.name}: {_listed(found)} are there. Keep one of them under the root"
+                f"{', or name one by the option table.' if len(names) > 1 else '.'}"
+            )
         return found[0]
 
     @cached_property
