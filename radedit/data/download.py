@@ -37,25 +37,36 @@ class Download:
         )
 
     def table(self, names: Sequence[str]) -> Path:
-        """The one file with one of these names, in capitals or not, or one of them and `.gz`.
+        """The one file with one of these names.
 
         Raises:
             FileNotFoundError: If there is none.
             ValueError: If there are several.
         """
-        wanted = {name.casefold() + suffix for name in names for suffix in ("", ".gz")}
-        found = [path for path in self.files if path.name.casefold() in wanted]
-        if not found:
-            raise FileNotFoundError(
-                f"{self.name}: {' or '.join(names)} is nowhere under {self.root}, which holds {self._said(self.root)}. "
-                "Is this the right root, and the download complete?"
-            )
+        found = self.named(names)
         if len(found) > 1:
             raise ValueError(
                 f"{self.name}: {_listed(found)} are there. Keep one of them under the root"
                 f"{', or name one by the option table.' if len(names) > 1 else '.'}"
             )
         return found[0]
+
+    def named(self, names: Sequence[str]) -> list[Path]:
+        """The files with one of these names, in capitals or not, or one of them and `.gz`; at least one.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        wanted = {name.casefold() + suffix for name in names for suffix in ("", ".gz")}
+        found = [path for path in self.files if path.name.casefold() in wanted]
+        if not found:
+            there = sorted(path.name + "/" * path.is_dir() for path in self.root.iterdir())
+            raise FileNotFoundError(
+                f"{self.name}: {' or '.join(names)} is nowhere under {self.root}, which holds "
+                f"{', '.join(there[:8]) or 'nothing'}{', …' if len(there) > 8 else ''}. Is this the right root, and is "
+                "the download complete?"
+            )
+        return found
 
     @cached_property
     def images(self) -> dict[str, list[Path]]:
@@ -89,10 +100,6 @@ class Download:
                 f"{self.name}: {len(missing)} of {len(ids)} images of {table} are nowhere under {self.root}, such as "
                 f"{', '.join(missing[:3])}. Is the download complete? python -m radedit.prepare lists what is missing."
             )
-
-    def _said(self, folder: Path) -> str:
-        names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
-        return f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else "nothing"
 
 
 def index_file(cache: str | Path, root: Path, name: str, **what: object) -> Path:
