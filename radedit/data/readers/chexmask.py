@@ -45,7 +45,7 @@ class CheXmask(FilmFiles):
         reader: The films, in their published layout: images are found in the table by their paths.
         root: CheXmask's folder.
         part: Its table, that of the films' set.
-        cache: Folder, outside the root, for the index; about a third of the table's size.
+        cache: Folder, outside the root, for the index; about half of the table's size.
         min_rca: Least mean Dice of the reverse classification accuracy, 0…1, by which CheXmask's authors judge a
             mask. They advise 0.7. By its numbers, the paper used 0: every mask.
 
