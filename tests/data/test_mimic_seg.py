@@ -34,9 +34,7 @@ def renamed(root: Path, old: str, new: str) -> None:
         path.rename(target)
 
 
-@pytest.mark.parametrize(
-    ("guess", "least"), [("mask", 0.999), ("folders", 0.999), ("pair", 0.98)]
-)  # JPEG blurs borders
+@pytest.mark.parametrize(("guess", "least"), [("mask", 0.999), ("folders", 0.999), ("pair", 0.98)])
 def test_lungs_are_found_in_every_guess_of_the_layout(guess: str, least: float, mimic: Mimic, tmp_path: Path) -> None:
     fixture.write_mimic_seg(tmp_path / "seg", *mimic, guess)
     reader = MimicSeg(mimic[0], tmp_path / "seg")
