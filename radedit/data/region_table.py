@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from radedit.data.rle import RelativeRegions, relative_numbers, warn_of_variant
+from radedit.data.rle import NONE, RelativeRegions, relative_numbers, warn_of_variant
 from radedit.data.table import Row, Table
 
 
@@ -42,12 +42,12 @@ class RegionTable:
             rows.setdefault(row.cells[image], []).append(row)
             regions.setdefault(row.cells[image], []).append(row.cells[runs])
             try:
-                relative_numbers(row.cells[runs] or "-1")
+                relative_numbers(row.cells[runs] or NONE)
             except ValueError as error:
                 raise ValueError(f"{table.path}, line {row.line}, {runs}: {error}") from error
         read = {image_id: texts for image_id, texts in regions.items() if all(texts)}
         warn_of_variant((text for texts in read.values() for text in texts), "relative", str(table.path))
         masks = {
-            image_id: RelativeRegions(tuple(text for text in texts if text != "-1")) for image_id, texts in read.items()
+            image_id: RelativeRegions(tuple(text for text in texts if text != NONE)) for image_id, texts in read.items()
         }
         return cls(table.path, rows, masks)

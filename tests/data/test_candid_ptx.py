@@ -130,6 +130,12 @@ def test_the_reader_can_be_sent_to_a_worker(drawn: object, tmp_path: Path) -> No
     assert torch.equal(copy.load(copy.records[0]).image, reader.load(reader.records[0]).image)
 
 
+def test_the_fingerprint_notices_another_mask(golden: Path) -> None:
+    before = CandidPtx(golden).fingerprint
+    rewrite(golden / "chest_tube.csv", "300100 40 984 42", "300100 40 984 41")
+    assert CandidPtx(golden).fingerprint != before
+
+
 def test_another_folder_is_refused_with_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "train.csv").touch()

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from radedit.data.film_files import FilmFiles
+from radedit.data.fingerprint import content_hash
 from radedit.data.readers.mimic_seg import MimicSeg
 from tests.data.fixtures import mimic_seg as fixture
 from tests.data.fixtures.phantom_film import Mask
@@ -52,7 +53,7 @@ def test_records_keep_their_subject_and_say_whose_masks_they_have(mimic: Mimic, 
 
 def test_films_without_masks_and_masks_without_films_are_counted(mimic: Mimic, tmp_path: Path) -> None:
     fixture.write_mimic_seg(tmp_path / "seg", *mimic, "mask")
-    fixture._save(tmp_path / "seg" / f"{fixture.DICOM_ID.format(77)}.png", np.eye(8) * 255)
+    fixture.save(tmp_path / "seg" / f"{fixture.DICOM_ID.format(77)}.png", np.eye(8) * 255)
     excluded = MimicSeg(mimic[0], tmp_path / "seg").excluded
     assert excluded == {"not in MIMIC-Seg": 1, "in MIMIC-Seg, but not among the films": 1}
 
@@ -132,14 +133,14 @@ def test_files_that_cannot_be_told_apart_are_refused_with_a_listing(mimic: Mimic
         with Image.open(mimic[0].film(record).image) as image:
             grey = np.maximum(np.array(image), 60)
         for name in ("first", "second"):
-            fixture._save(tmp_path / "seg" / f"{record.id}_{name}.png", grey)
+            fixture.save(tmp_path / "seg" / f"{record.id}_{name}.png", grey)
     with pytest.raises(ValueError, match=r"cannot be told.*\n  <id>_first\.png  \(4 files\)\n  <id>_second\.png  \(4"):
         MimicSeg(mimic[0], tmp_path / "seg")
 
 
 def test_a_mask_of_all_but_the_lungs_is_refused(mimic: Mimic, tmp_path: Path) -> None:
     for record in mimic[0].records:
-        fixture._save(tmp_path / "seg" / f"{record.id}_mask.png", 255 * ~mimic[1][record.id]["lungs"])
+        fixture.save(tmp_path / "seg" / f"{record.id}_mask.png", 255 * ~mimic[1][record.id]["lungs"])
     with pytest.raises(ValueError, match="cannot be told"):
         MimicSeg(mimic[0], tmp_path / "seg")
 
@@ -158,7 +159,7 @@ def test_an_image_that_is_there_twice_is_refused(mimic: Mimic, tmp_path: Path) -
 
 
 def test_another_folder_is_refused_with_what_is_in_it(mimic: Mimic, tmp_path: Path) -> None:
-    fixture._save(tmp_path / "other" / "images" / "00001_000.png", np.eye(8) * 255)
+    fixture.save(tmp_path / "other" / "images" / "00001_000.png", np.eye(8) * 255)
     with pytest.raises(ValueError, match=r"has a dicom_id in its path.*\n  #_#\.png  \(1 files\)"):
         MimicSeg(mimic[0], tmp_path / "other")
 
@@ -168,6 +169,14 @@ def test_films_of_another_set_are_refused(mimic: Mimic, tmp_path: Path) -> None:
     renamed(tmp_path / "seg", "0a1b2c3d", "ffffffff")
     with pytest.raises(ValueError, match="none of the 3 images .* is among the 4 films of MIMIC-CXR, such as ffff"):
         MimicSeg(mimic[0], tmp_path / "seg")
+
+
+def test_the_fingerprint_can_be_hashed_and_notices_another_reading(mimic: Mimic, tmp_path: Path) -> None:
+    fixture.write_mimic_seg(tmp_path / "seg", *mimic, "pair")
+    pair = content_hash(MimicSeg(mimic[0], tmp_path / "seg").fingerprint)
+    for path in (tmp_path / "seg").glob("*_rest.jpg"):
+        path.unlink()
+    assert content_hash(MimicSeg(mimic[0], tmp_path / "seg").fingerprint) != pair
 
 
 def test_the_reader_can_be_sent_to_a_worker(mimic: Mimic, tmp_path: Path) -> None:

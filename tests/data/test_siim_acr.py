@@ -98,6 +98,12 @@ def test_a_file_that_was_replaced_is_read_again(root: Path) -> None:
     assert SiimAcr(root).records[0].subject_id == "another"
 
 
+def test_the_fingerprint_notices_another_mask(golden: Path) -> None:
+    before = SiimAcr(golden).fingerprint
+    (golden / "train-rle.csv").write_text(TABLE.replace("1012 15", "1012 14"))
+    assert SiimAcr(golden).fingerprint != before
+
+
 def test_nothing_is_written_inside_the_data(root: Path) -> None:
     before = sorted(root.rglob("*"))
     SiimAcr(root, cache=root.parent / "cache")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from radedit.data.download import Download
 from radedit.data.film_files import Film, FilmFiles
+from radedit.data.fingerprint import content_hash
 from radedit.data.mask_check import require_fitting_masks
 from radedit.data.region_table import RegionTable
 from radedit.data.rle import RelativeRegions
@@ -72,7 +73,8 @@ class CandidPtx(FilmFiles):
             download.require(reports.rows, reports.path)
             for name in ("pneumothorax", "drain"):
                 require_fitting_masks(NAME, (film for film in films if film.record.labels[name]))
-        super().__init__(NAME, download.root, films, excluded=+excluded, check_files=False)
+        about = {"masks": content_hash([list(film.masks.values()) for film in films])}
+        super().__init__(NAME, download.root, films, excluded=+excluded, about=about, check_files=False)
 
 
 def _drains(table: Table, reports: RegionTable) -> RegionTable:

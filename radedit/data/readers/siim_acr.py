@@ -10,8 +10,10 @@ from pathlib import Path
 from radedit.data.dicom_tags import read_tags
 from radedit.data.download import Download, index_file
 from radedit.data.film_files import Film, FilmFiles
+from radedit.data.fingerprint import content_hash
 from radedit.data.mask_check import require_fitting_masks
 from radedit.data.region_table import RegionTable
+from radedit.data.rle import NONE
 from radedit.data.table import read_table
 from radedit.types import Record
 
@@ -81,17 +83,18 @@ class SiimAcr(FilmFiles):
                 films.append(Film(record, path, {"pneumothorax": mask}))
         if check_files:
             require_fitting_masks(NAME, (film for film in films if film.record.labels["pneumothorax"]))
-        super().__init__(NAME, download.root, films, excluded=+excluded, check_files=False)
+        about = {"masks": content_hash([list(film.masks.values()) for film in films])}
+        super().__init__(NAME, download.root, films, excluded=+excluded, about=about, check_files=False)
 
 
 def _regions(path: Path) -> RegionTable:
     regions = RegionTable.of(read_table(path), "ImageId", "EncodedPixels")
     for image_id, rows in regions.rows.items():
-        negative = [row for row in rows if row.cells["EncodedPixels"] == "-1"]
+        negative = [row for row in rows if row.cells["EncodedPixels"] == NONE]
         if negative and len(rows) > 1:
             raise ValueError(
                 f"{path}: {image_id} is negative in line {negative[0].line}, but there are {len(rows)} rows of it. "
-                "Allowed are one row of -1, or one for each region; is it two tables in one?"
+                f"Allowed are one row of {NONE}, or one for each region; is it two tables in one?"
             )
     return regions
 
