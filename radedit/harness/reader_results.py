@@ -114,20 +114,21 @@ class ReaderResults:
     told: list[Told]
     seen: list[Seen]
     agreement: list[Agreement]
-    notes: list[str]
+    cautions: list[str]
     interval: str = INTERVAL
 
     @property
-    def last(self) -> str:
+    def lead(self) -> str:
         """All readers, or the only one."""
-        return self.told[-1].reader
+        return self.told[0].reader
 
 
 def reader_results(study: ReaderStudy, forms: Sequence[Form]) -> ReaderResults:
     """Put key and forms together; a film that is shown twice counts with its first showing."""
     first = [item for item in study.items if item.repeats is None]
-    kinds = list(dict.fromkeys(item.kind for item in sorted(first, key=lambda item: (item.kind != REAL, item.kind))))
-    groups = [([form], form.reader) for form in forms] + ([(list(forms), ALL)] if len(forms) > 1 else [])
+    kinds = list(study.films)
+    groups = [(list(forms), ALL)] if len(forms) > 1 else []
+    groups += [([form], form.reader) for form in forms]
     return ReaderResults(
         study=study.hash,
         scenario=study.scenario,
@@ -145,7 +146,7 @@ def reader_results(study: ReaderStudy, forms: Sequence[Form]) -> ReaderResults:
             for has in sorted({item.has for item in first if item.kind == kind}, reverse=True)
         ],
         agreement=_agreements(study, first, forms),
-        notes=[*study.cautions, *_half_filled(forms, len(study.items))],
+        cautions=study.cautions,
     )
 
 
@@ -155,14 +156,6 @@ def _filled(form: Form) -> Filled:
     minutes = sum(answer.seconds for answer in form.answers.values()) / 60
     comments = {str(item): answer.comment for item, answer in form.answers.items() if answer.comment}
     return Filled(form.reader, len(seconds), form.missing, median, lower, upper, minutes, comments)
-
-
-def _half_filled(forms: Sequence[Form], items: int) -> list[str]:
-    return [
-        f"{form.reader} left {len(form.missing)} of {items} items open, in whole or in part; what is answered counts."
-        for form in forms
-        if form.missing
-    ]
 
 
 def _told(forms: Sequence[Form], name: str, kind: str, items: Sequence[Item]) -> Told:
@@ -224,18 +217,20 @@ def _agreement(forms: Sequence[Form], question: str, items: Sequence[Sequence[in
 
 def _kappa(codes: NDArray[np.int64], levels: int, *, weighted: bool) -> Estimate | None:
     """Of answers (N, raters), with a bootstrap over films; each is of another patient."""
+    n, raters = codes.shape
+    counts = aggregate_raters(codes, n_cat=levels)[0] if raters > 2 else None
 
-    def value(answers: NDArray[np.int64]) -> float:
+    def value(drawn: NDArray[np.int64]) -> float:
+        """Where every film counts as often as it was drawn."""
         with np.errstate(invalid="ignore"):
-            if answers.shape[1] > 2:
-                return float(fleiss_kappa(aggregate_raters(answers, n_cat=levels)[0]))
-            table = np.zeros((levels, levels))
-            np.add.at(table, (answers[:, 0], answers[:, 1]), 1)
+            if counts is not None:
+                return float(fleiss_kappa(np.repeat(counts, drawn, axis=0)))
+            table = np.bincount(codes[:, 0] * levels + codes[:, 1], drawn, levels**2).reshape(levels, levels)
             return float(cohens_kappa(table, wt="quadratic" if weighted else None, return_results=False))
 
-    found = value(codes)
+    found = value(np.ones(n, dtype=np.int64))
     if np.isnan(found):
         return None
-    resampled = np.array([value(np.repeat(codes, drawn.astype(np.int64), axis=0)) for drawn in draws(len(codes), 0)])
-    low, high = percentiles(resampled[~np.isnan(resampled)]) if len(codes) > 1 else (None, None)
-    return Estimate(found, low, high, len(codes))
+    resampled = np.array([value(drawn) for drawn in draws(n, 0).astype(np.int64)])
+    low, high = percentiles(resampled[~np.isnan(resampled)]) if n > 1 else (None, None)
+    return Estimate(found, low, high, n)

@@ -52,6 +52,7 @@ class ReaderStudy:
         stress_set: Hash of the set.
         finding: What readers look for, in words.
         seed: Of the drawing.
+        films: Kind → kinds of image in the set that are shown as it.
         items: In the order in which they are shown.
         counts: Of records: edited, kept, and with every film that the study may show; patients of the last.
     """
@@ -60,6 +61,7 @@ class ReaderStudy:
     stress_set: str
     finding: str
     seed: int
+    films: dict[str, list[str]]
     items: list[Item]
     counts: dict[str, int]
 
@@ -144,7 +146,7 @@ def draw_study(
         first = number[index] if repeated else None
         items.append(Item(place, kind, film, record, subjects[record], _has(scenario, film), first))
     finding = scenario.added if isinstance(scenario, Addition) else scenario.words["finding"]
-    return ReaderStudy(scenario.name, str(meta["content_hash"]), finding, seed, items, counts)
+    return ReaderStudy(scenario.name, str(meta["content_hash"]), finding, seed, shown, items, counts)
 
 
 def film_files(study: ReaderStudy, stress_set: Path) -> list[Path]:
@@ -153,15 +155,15 @@ def film_files(study: ReaderStudy, stress_set: Path) -> list[Path]:
     return [stress_set / paths[item.record, item.film] for item in study.items]
 
 
-def credits_of(study: ReaderStudy, stress_set: Path) -> list[dict[str, str]]:
-    """What must be named of the films that are shown, each once, sorted, so that it doesn't say which is which."""
+def credits_of(study: ReaderStudy, stress_set: Path) -> list[str]:
+    """Whom the films that are shown are by, each once, sorted, so that it doesn't say which is whose."""
     used = {(item.record, item.film) for item in study.items}
     found = {
-        tuple((name, str(row[f"attr_{name}"])) for name in CREDITS if row.get(f"attr_{name}"))
+        " · ".join(str(row[f"attr_{name}"]) for name in CREDITS if row.get(f"attr_{name}"))
         for row in read_rows(stress_set)
         if (row["attr_record"], row["attr_kind"]) in used
     }
-    return [dict(pairs) for pairs in sorted(found) if pairs]
+    return sorted(found - {""})
 
 
 def write_key(study: ReaderStudy, about: Mapping[str, Any]) -> bytes:
@@ -181,7 +183,7 @@ def read_key(file: Path) -> ReaderStudy:
         raise FileNotFoundError(f"There is no key {file}. It was written beside the study's page: key=…/key.json.")
     found = parse_json(file.read_text(encoding="utf-8"), file)
     try:
-        names = ("scenario", "stress_set", "finding", "seed", "counts")
+        names = ("scenario", "stress_set", "finding", "seed", "films", "counts")
         study = ReaderStudy(items=[Item(**item) for item in found["items"]], **{name: found[name] for name in names})
     except (KeyError, TypeError) as error:
         raise ValueError(f"{file} is no key of a reader study: {error}. Expected key.json, not a form.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -25,13 +25,13 @@ class ReaderForm:
         study: Hash that names the study.
         finding: That is asked for, in words.
         films: Data URIs, in order.
-        credits: What must be named of the films together.
+        credits: Whom the films are by, all together.
     """
 
     study: str
     finding: str
     films: list[str]
-    credits: Sequence[Mapping[str, str]] = ()
+    credits: Sequence[str] = ()
 
 
 def render_form(form: ReaderForm) -> str:

@@ -29,7 +29,7 @@ def write_reader_page(results: ReaderResults, about: Mapping[str, Any], folder: 
         lede=lede(results),
         support=support(results),
         plots=[auroc_plot(results, narrow=narrow) for narrow in (False, True)],
-        names=list(dict.fromkeys(told.reader for told in reversed(results.told))),
+        names=list(dict.fromkeys(told.reader for told in results.told)),
         who=who,
         seconds=seconds,
         with_interval=with_interval,
@@ -44,14 +44,14 @@ def lede(results: ReaderResults) -> str:
     if told is None or told.auroc is None:
         return "No edited film was rated beside a real one."
     low, high = told.auroc.low, told.auroc.high
-    said = f"AUROC {with_interval(told.auroc, 1, 2)}; {CHANCE} is chance"
+    said = f"AUROC {with_interval(told.auroc, 1, 2)}, where {CHANCE} is chance"
     if low is None or high is None:
-        return f"Too few films to say whether edited ones are told from real ones ({said})."
+        return f"Too few films to say whether edited ones are told from real ones: {said}."
     if low > CHANCE:
-        return f"Readers tell edited films from real ones ({said})."
+        return f"Readers tell edited films from real ones: {said}."
     if high < CHANCE:
-        return f"Readers take edited films for more real than real ones ({said})."
-    return f"It is not shown that readers tell edited films from real ones ({said})."
+        return f"Readers take edited films for more real than real ones: {said}."
+    return f"It is not shown that readers tell edited films from real ones: {said}."
 
 
 def support(results: ReaderResults) -> list[str]:
@@ -59,7 +59,7 @@ def support(results: ReaderResults) -> list[str]:
     parts = [
         f"{KINDS.get(told.kind, told.kind).lower()} {with_interval(told.auroc, 1, 2)}"
         for told in results.told
-        if told.reader == results.last and told.auroc and told.kind != "edited"
+        if told.reader == results.lead and told.auroc and told.kind != "edited"
     ]
     return [f"The same of films on which nothing should have changed: {'; '.join(parts)}."] if parts else []
 
@@ -67,8 +67,8 @@ def support(results: ReaderResults) -> list[str]:
 def auroc_plot(results: ReaderResults, *, narrow: bool) -> Markup:
     """AUROC of every kind against real films: all readers bold, each reader beneath."""
     told = [entry for entry in results.told if entry.auroc]
-    told.sort(key=lambda entry: (list(results.films).index(entry.kind), entry.reader != results.last, entry.reader))
-    width, left = (360, 12) if narrow else (860, 330)
+    told.sort(key=lambda entry: (list(results.films).index(entry.kind), entry.reader != results.lead, entry.reader))
+    width, left = (360, 12) if narrow else (1180, 330)
     row = 2 * ROW_PX if narrow else ROW_PX
     sheet = Sheet(width, 44 + row * len(told))
     bottom = 14 + row * len(told)
@@ -82,7 +82,7 @@ def auroc_plot(results: ReaderResults, *, narrow: bool) -> Markup:
     for i, entry in enumerate(told):
         assert entry.auroc is not None
         y = 14 + row * (i + 0.5)
-        leads = entry.reader == results.last
+        leads = entry.reader == results.lead
         name = f"{KINDS.get(entry.kind, entry.kind)} · {entry.reader}"
         sheet.text(left if narrow else 0, y - 18 if narrow else y, name, colour=INK if leads else MUTED, bold=leads)
         if entry.auroc.low is not None and entry.auroc.high is not None:
@@ -93,4 +93,4 @@ def auroc_plot(results: ReaderResults, *, narrow: bool) -> Markup:
 
 
 def _of(results: ReaderResults, kind: str) -> Told | None:
-    return next((told for told in results.told if (told.reader, told.kind) == (results.last, kind)), None)
+    return next((told for told in results.told if (told.reader, told.kind) == (results.lead, kind)), None)

@@ -17,7 +17,7 @@ from radedit.report.results import Results
 from radedit.report.validity_table import markdown, number
 
 FILE = "readers.json"
-KINDS = {"real": "Real", "vae": "Through the autoencoder", "sham": "Sham (edited, finding left)", "edited": "Edited"}
+KINDS = {"real": "Real", "vae": "Through the autoencoder", "sham": "Sham, edited to no effect", "edited": "Edited"}
 QUESTIONS = {"looks": "real or edited, 1–5", "finding": "finding"}
 NONE = "–"
 
@@ -47,18 +47,18 @@ def readers_of(run: Path, results: Results) -> ReaderResults | None:
 
 
 def reader_table(results: ReaderResults) -> str:
-    """Markdown: films by kind for each reader, agreement, and how far everyone came."""
-    films = [["reader", "films", "n", "told from real, AUROC", "called edited, %", "finding", "seen, %", "unsure"]]
-    for told in results.told:
-        for seen in results.seen:
-            if (seen.reader, seen.kind) == (told.reader, told.kind):
-                films.append(
-                    [
-                        told.reader, told.kind, str(seen.n), with_interval(told.auroc, 1, 2),
-                        with_interval(told.called_edited, 100, 0), "there" if seen.has else "not there",
-                        with_interval(seen.seen, 100, 0), str(seen.unsure),
-                    ]
-                )  # fmt: skip
+    """Markdown: looks and finding by kind of film for each reader, agreement, and how far everyone came."""
+    told = [["reader", "films", "n", "told from real, AUROC", "called edited, %"]]
+    told += [
+        [one.reader, one.kind, str(one.n), with_interval(one.auroc, 1, 2), with_interval(one.called_edited, 100, 0)]
+        for one in results.told
+    ]
+    seen = [["reader", "films", results.finding, "n", "seen, %", "unsure"]]
+    seen += [
+        [one.reader, one.kind, "there" if one.has else "not there", str(one.n), with_interval(one.seen, 100, 0),
+         str(one.unsure)]
+        for one in results.seen
+    ]  # fmt: skip
     agreement = [["readers", "question", "films", "same answer, %", "kappa"]]
     agreement += [
         [who(entry), QUESTIONS[entry.question], str(entry.n), with_interval(entry.same, 100, 0),
@@ -71,13 +71,13 @@ def reader_table(results: ReaderResults) -> str:
          f"{one.minutes:.0f}"]
         for one in results.filled
     ]  # fmt: skip
-    tables = [markdown(lines) for lines in (films, agreement, filled) if len(lines) > 1]
-    return "\n\n".join([*tables, *results.notes, f"Intervals: {results.interval}."]) + "\n"
+    tables = [markdown(lines) for lines in (told, seen, agreement, filled) if len(lines) > 1]
+    return "\n\n".join([*tables, *results.cautions, f"Intervals: {results.interval}."]) + "\n"
 
 
 def who(entry: Agreement) -> str:
     """Whose answers are compared."""
-    return f"{entry.readers[0]}, twice" if len(entry.readers) == 1 else " and ".join(entry.readers)
+    return f"{entry.readers[0]}, twice" if len(entry.readers) == 1 else ", ".join(entry.readers)
 
 
 def seconds(filled: Filled) -> str:

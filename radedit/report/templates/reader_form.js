@@ -67,9 +67,9 @@
   };
   const answer = (question, value) => {
     const given = form.answers[at];
-    given[question] = given[question] === value ? null : value;
+    given[question] = value;
     given.answered = now();
-    press(question, given[question]);
+    press(question, value);
     count();
     save();
   };
