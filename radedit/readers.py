@@ -26,7 +26,6 @@ from radedit.stress import require_scenario
 from radedit.stress_sets import asked, require
 
 FORM, KEY, TABLE = "form.html", "key.json", "table.md"
-READS = "answers="
 
 
 @entry_point("readers")
@@ -56,10 +55,10 @@ def _export(config: DictConfig) -> None:
     for caution in study.cautions:
         print(f"Caution: {caution}")
     print(
-        f"{len(study.items)} films of {config.study.n} patients, about {len(study.items) / 6:.0f} minutes a reader\n"
+        f"{len(study.items)} films of {config.study.n} patients, some {len(study.items) / 6:.0f} min a reader\n"
         f"for readers: {(folder / FORM).resolve()}\n"
         f"for you only: {(folder / KEY).resolve()}\n"
-        f"then: python -m radedit.readers {READS}[a.json,b.json] key={folder / KEY}"
+        f"then: python -m radedit.readers answers=[a.json,b.json] key={folder / KEY}"
     )
 
 
@@ -105,7 +104,7 @@ def _command(*, of_forms: bool = False) -> str:
 def main() -> None:
     """One study, not a sweep; forms need no scenario, as their key says which."""
     arguments = sys.argv[1:]
-    reads = any(argument.startswith((READS, "key=")) for argument in arguments)
+    reads = any(argument.startswith(("answers=", "key=")) for argument in arguments)
     if reads and not any(argument.startswith("+scenario=") for argument in arguments):
         sys.argv.append("+scenario=manifestation")  # only completes the configuration
     require_scenario()

@@ -185,11 +185,12 @@ def read_key(file: Path) -> ReaderStudy:
     try:
         names = ("scenario", "stress_set", "finding", "seed", "films", "counts")
         study = ReaderStudy(items=[Item(**item) for item in found["items"]], **{name: found[name] for name in names})
+        named = str(found["study"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"{file} is no key of a reader study: {error}. Expected key.json, not a form.") from None
-    if study.hash != found["study"]:
+    if study.hash != named:
         raise ValueError(
-            f"{file} does not fit its own hash {str(found['study'])[:12]}: it was changed since it was written. Export "
+            f"{file} does not fit its own hash {named[:12]}: it was changed since it was written. Export "
             "the study again with the same words."
         )
     return study
