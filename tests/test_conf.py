@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 PRIMARY_OF = {"experiment": "train", "scenario": "stress"}  # groups that stay out of the defaults lists
-ALSO = {"validity": "scenario"}  # primaries that such a group serves, too
+ALSO = {"validity": "scenario", "readers": "scenario"}  # primaries that such a group serves, too
 FILES = sorted(CONF.rglob("*.yaml"))
 PRIMARIES = [path.stem for path in FILES if path.parent == CONF]
 RECIPES = [path for path in FILES if path.parent != CONF and path.relative_to(CONF).parts[0] in PRIMARY_OF]

@@ -19,6 +19,7 @@ from radedit.report.gallery import gallery, name_of, typical, uris_of
 from radedit.report.headline import headline, pair
 from radedit.report.kept_plot import kept_plot
 from radedit.report.pictures import data_uris
+from radedit.report.reader_table import KINDS, readers_of
 from radedit.report.results import KEPT, OUTLINES, OWN, Attribution, Estimate, Results, load
 from radedit.report.wording import wording
 
@@ -112,6 +113,8 @@ def render(results: Results, folder: Path) -> str:
         measures=[(MEASURES.get(k, name_of(k)), k) for k in _measures(results)],
         figures=[(f, _amount(f.value), _amount(f.rival) if f.rival else "") for f in results.generator],
         outlined=any(picture.kind.startswith(OUTLINES) for card in cards for picture in card.pictures),
+        readers=readers_of(folder, results),
+        kinds=KINDS,
         credited=any(card.example.attribution or card.example.licence for card in cards),
         undefined=sum(cosine is None for cosine in results.score.cosine),
         config=yaml.safe_dump(results.config, allow_unicode=True, sort_keys=False) if results.config else "",
