@@ -29,7 +29,7 @@ class Table:
 
     Attributes:
         path: Its file.
-        columns: Names in the order of the file, without surrounding blanks.
+        columns: Names in the order of the file, without surrounding blanks; columns without a name are left out.
         rows: At least one.
     """
 
@@ -64,20 +64,22 @@ def read_table(path: str | Path) -> Table:
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
         raise ValueError(f"{path} cannot be read as text: {error}. Save it as CSV in UTF-8.") from error
     lines = csv.reader(io.StringIO(text, newline=""))
-    columns = tuple(name.strip() for name in next(lines, []))
+    header = [name.strip() for name in next(lines, [])]
+    columns = tuple(filter(None, header))  # trailing commas make columns without a name
     twice = sorted({name for name in columns if columns.count(name) > 1})
-    if not any(columns) or twice:
+    if not columns or twice:
         raise ValueError(f"{path}: " + (f"column {twice[0]!r} is there twice." if twice else "the file is empty."))
     rows = []
     for cells in lines:
         if not cells:  # an empty line
             continue
-        if len(cells) != len(columns):
+        if len(cells) != len(header):
             raise ValueError(
-                f"{path}, line {lines.line_num}: {len(cells)} cells under {len(columns)} columns. "
+                f"{path}, line {lines.line_num}: {len(cells)} cells under {len(header)} columns. "
                 "A text with commas or line breaks needs quotes."
             )
-        rows.append(Row(lines.line_num, {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}))
+        named = zip(header, cells, strict=True)
+        rows.append(Row(lines.line_num, {name: cell.strip() for name, cell in named if name}))
     if not rows:
         raise ValueError(f"{path} has a header but no rows. A manifest needs at least one.")
     return Table(path, columns, tuple(rows))
