@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from radedit.data.options import check_option
+
 FINDINGS = {  # published name → ours, in the order of Appendix A
     "Atelectasis": "atelectasis",
     "Cardiomegaly": "cardiomegaly",
@@ -38,23 +40,17 @@ def read_labels(
     Raises:
         ValueError: If a value is not 1, 0, -1 or empty, or `uncertain` none of the three.
     """
-    check_uncertain(uncertain)
+    check_option("uncertain", [uncertain], list(UNCERTAIN))
     labels: dict[str, int] = {}
     for column, finding in columns.items():
         cell = cells[column]
         if cell and cell not in VALUES:
             raise ValueError(
-                f"{place}: column {column!r} has the label {cell!r}. Allowed are 1.0, 0.0, -1.0 (uncertain) and nothing "
-                "(not mentioned). Is it the published table?"
+                f"{place}: column {column!r} has the label {cell!r}. Allowed are 1.0, 0.0, -1.0 (uncertain) and "
+                "nothing (not mentioned). Is it the published table?"
             )
         label = VALUES[cell] if cell else None
         label = UNCERTAIN[uncertain] if label == -1 else label
         if label is not None:
             labels[finding] = label
     return labels
-
-
-def check_uncertain(uncertain: str) -> None:
-    """Raise a `ValueError` if `uncertain` is no way to read -1."""
-    if uncertain not in UNCERTAIN:
-        raise ValueError(f"uncertain is {uncertain!r}. Allowed are {', '.join(UNCERTAIN)}.")
