@@ -78,8 +78,7 @@ def read_reports(source: Path, places: Mapping[str, str], cache: Path | None = N
 
 
 def _read_table(path: Path) -> Sectioned:
-    table = read_table(path)
-    table.require(["study", *SECTIONS], "the sections of MIMIC-CXR's reports")
+    table = read_table(path, ["study", *SECTIONS], "the sections of MIMIC-CXR's reports")
     return {
         cells["study"].removeprefix("s"): {name: cells[name] for name in SECTIONS if cells[name]}
         for _, cells in table.rows

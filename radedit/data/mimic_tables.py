@@ -16,6 +16,7 @@ NAME = "MIMIC-CXR"
 SPLITS = ("train", "validate", "test")
 FRONTAL_RULES = ("viewposition", "viewcode")
 VIEW_CODES = {"postero-anterior": "PA", "antero-posterior": "AP"}
+TEST_LABELS = "mimic-cxr-2.1.0-test-set-labeled"
 TEST_COLUMNS = {"Airspace Opacity" if name == "Lung Opacity" else name: ours for name, ours in FINDINGS.items()}
 
 
@@ -54,8 +55,8 @@ class MimicTables:
 
     def frontal(self, rule: str) -> list[MimicFilm]:
         """Films whose ViewPosition is AP or PA; by the rule `viewcode`, where it is blank, those whose code is."""
-        table = self._read("mimic-cxr-2.0.0-metadata")
-        table.require([*MimicFilm._fields[:3], "ViewPosition", "ViewCodeSequence_CodeMeaning"], "the metadata")
+        needed = [*MimicFilm._fields[:3], "ViewPosition", "ViewCodeSequence_CodeMeaning"]
+        table = self._read("mimic-cxr-2.0.0-metadata", needed, "the metadata")
         films = []
         for _, row in table.rows:
             view = row["ViewPosition"]
@@ -80,8 +81,7 @@ class MimicTables:
 
     def splits(self) -> dict[str, str]:
         """Film → official split."""
-        table = self._read("mimic-cxr-2.0.0-split")
-        table.require(["dicom_id", "split"], "the official splits")
+        table = self._read("mimic-cxr-2.0.0-split", ["dicom_id", "split"], "the official splits")
         splits = {}
         for line, row in table.rows:
             if row["split"] not in SPLITS:
@@ -94,12 +94,19 @@ class MimicTables:
 
         Studies without labels are absent.
         """
-        read = _labels(self._read(f"mimic-cxr-2.0.0-{whose}"), whose, FINDINGS, uncertain)
-        if path := find_table(self.folders, "mimic-cxr-2.1.0-test-set-labeled"):
-            read |= _labels(read_table(path), "radiologist", TEST_COLUMNS, uncertain)
+        read = self._labels(f"mimic-cxr-2.0.0-{whose}", whose, FINDINGS, uncertain)
+        if find_table(self.folders, TEST_LABELS):
+            read |= self._labels(TEST_LABELS, "radiologist", TEST_COLUMNS, uncertain)
         return read
 
-    def _read(self, name: str) -> Table:
+    def _labels(self, name: str, source: str, columns: Mapping[str, str], uncertain: str) -> dict[str, StudyLabels]:
+        table = self._read(name, ["study_id", *columns], f"the labels ({source})")
+        return {
+            row["study_id"]: StudyLabels(source, read_labels(row, uncertain, f"{table.path}, line {line}", columns))
+            for line, row in table.rows
+        }
+
+    def _read(self, name: str, columns: Sequence[str], what: str) -> Table:
         path = find_table(self.folders, name)
         if path is None:
             raise not_found(
@@ -109,12 +116,4 @@ class MimicTables:
                 "root is the folder that holds files/. MIMIC-CXR as DICOM lacks this table: name the folder of "
                 "MIMIC-CXR-JPG's tables in tables=….",
             )
-        return read_table(path)
-
-
-def _labels(table: Table, source: str, columns: Mapping[str, str], uncertain: str) -> dict[str, StudyLabels]:
-    table.require(["study_id", *columns], f"the labels ({source})")
-    return {
-        row["study_id"]: StudyLabels(source, read_labels(row, uncertain, f"{table.path}, line {line}", columns))
-        for line, row in table.rows
-    }
+        return read_table(path, columns, what)

@@ -116,7 +116,7 @@ class MimicCxr(FilmFiles):
                 "label_source": label_source,
             }
             record = Record(film.dicom_id, film.subject_id, found, impression, attributes)
-            films.append(Film(record, folder / film.study / f"{film.dicom_id}.{suffix}"))
+            films.append(Film(record, folder / f"{film.study}/{film.dicom_id}.{suffix}"))
         super().__init__(NAME, folder, films, excluded=excluded, check_files=check_files)
 
 
