@@ -134,9 +134,7 @@ def test_boxes_of_a_film_that_is_not_square_are_refused(root: Path) -> None:
 
 def test_a_wrong_root_says_what_was_looked_for_and_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    with pytest.raises(
-        FileNotFoundError, match=r"_v2020\.csv or Data_Entry_2017\.csv\. It has: images/"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"_v2020\.csv or Data_Entry_2017\.csv\. It has: images/"):
         ChestXray14(tmp_path)
 
 
