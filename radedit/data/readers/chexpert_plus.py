@@ -103,20 +103,20 @@ class CheXpertPlus(FilmFiles):
 
 def _labels(root: Path, section: str, uncertain: str) -> dict[str, dict[str, int]]:
     name = f"{section}_fixed.json"
-    path = next((place for f in subfolders(root) if (place := f / name).is_file()), None)
+    path = next((file for folder in subfolders(root) if (file := folder / name).is_file()), None)
     if path is None:
         raise not_found(NAME, root, [f"chexbert_labels/{name}"], "Or read no labels: labels=null.")
     labels = {}
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
             place = f"{path}, line {number}"
             try:
-                row = json.loads(line)
+                row = json.loads(line, parse_constant=lambda _: None)  # NaN
             except json.JSONDecodeError as error:
                 raise ValueError(f"{place} is no JSON object ({error}). Is the download complete?") from error
             if missing := [key for key in ("path_to_image", *FINDINGS) if key not in row]:
                 raise ValueError(f"{place} has no {missing[0]!r}. Are these CheXbert's labels?")
-            cells = {name: "" if row[name] is None or row[name] != row[name] else str(row[name]) for name in FINDINGS}
+            cells = {name: "" if row[name] is None else str(row[name]) for name in FINDINGS}
             labels[ImagePath.parse(row["path_to_image"], place).id] = read_labels(cells, uncertain, place)
     return labels
 
