@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -18,7 +18,7 @@ def set_root(name: str, root: str | Path) -> Path:
     return path
 
 
-def find_table(folders: Iterable[Path], *names: str) -> Path | None:
+def find_table(folders: Sequence[Path], *names: str) -> Path | None:
     """The first of `names` (without `.csv`) that lies in one of the folders, as `.csv` or `.csv.gz`."""
     places = (folder / f"{name}{suffix}" for name in names for folder in folders for suffix in (".csv", ".csv.gz"))
     return next((place for place in places if place.is_file()), None)

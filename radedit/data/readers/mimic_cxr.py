@@ -87,10 +87,10 @@ class MimicCxr(FilmFiles):
         suffix = images or ("dcm" if find_table([folder], "cxr-record-list") else "jpg")
         excluded: Counter[str] = Counter()
 
-        published = MimicTables([folder] if tables is None else [set_root(NAME, tables), folder], excluded)
-        frontal = published.downloaded(published.frontal(frontal_rule))
-        splits = published.splits()
-        read = published.labels(labels, uncertain) if labels else {}
+        mimic = MimicTables([folder] if tables is None else [set_root(NAME, tables), folder], excluded)
+        frontal = mimic.downloaded(mimic.frontal(frontal_rule))
+        splits = mimic.splits()
+        read = mimic.labels(labels, uncertain) if labels else {}
         chosen = []
         for film in frontal:
             its_split = splits.get(film.dicom_id)
@@ -142,5 +142,5 @@ def _reports(
 def _why_no_impression(said: Mapping[str, str] | None) -> str:
     if said is None:
         return "no report"
-    other = next((name for name in SECTIONS if name in said), "none of the usual sections")
-    return f"no impression ({other.replace('_', ' ')} only)"
+    other = next((name.replace("_", " ") for name in SECTIONS if name in said), None)
+    return f"no impression, but {other}" if other else "no impression, nor anything in its place"
