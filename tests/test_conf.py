@@ -25,7 +25,10 @@ FILES = sorted(CONF.rglob("*.yaml"))
 PRIMARIES = [path.stem for path in FILES if path.parent == CONF]
 RECIPES = [path for path in FILES if path.parent != CONF and path.relative_to(CONF).parts[0] in PRIMARY_OF]
 OPTIONS = [path for path in FILES if path.parent != CONF and path not in RECIPES]
-SHIFTED = [path for path in OPTIONS if path.parent.parent == CONF / "dataset"]  # dataset/<setting>/<scenario>.yaml
+SCENARIOS = {path.stem for path in RECIPES if path.parent == CONF / "scenario"}
+SHIFTED = [  # dataset/<setting>/<scenario>.yaml
+    path for path in OPTIONS if path.parent.parent == CONF / "dataset" and path.stem in SCENARIOS
+]
 SETTINGS = [path for path in OPTIONS if path.parent == CONF / "setting"]  # each composes with its own scenarios
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,24 +16,44 @@ from radedit.data.cache import fingerprint
 from radedit.data.transforms import preprocess
 from radedit.types import Reader, Record, Sample
 
+logger = logging.getLogger(__name__)
+
 
 class Mixture:
     """The records of several data sets, one set after the other.
 
     Args:
         readers: Name → data set; ids become `<name>/<id>`.
+        published: Number of films in the mixture that this one follows, logged beside ours.
     """
 
-    def __init__(self, readers: Mapping[str, Reader]) -> None:
+    def __init__(self, readers: Mapping[str, Reader], published: int | None = None) -> None:
         self.readers = dict(readers)
         self._origin = {
             f"{name}/{record.id}": (reader, record) for name, reader in readers.items() for record in reader.records
         }
         self._records = [replace(record, id=id_) for id_, (_, record) in self._origin.items()]
+        logger.info(self.describe(published))
 
     @property
     def records(self) -> Sequence[Record]:
         return self._records
+
+    @property
+    def excluded(self) -> Mapping[str, int]:
+        """Set and reason → number of films that the set left out."""
+        return {
+            f"{name}: {reason}": count
+            for name, reader in self.readers.items()
+            for reason, count in getattr(reader, "excluded", {}).items()
+        }
+
+    def describe(self, published: int | None = None) -> str:
+        """How many films there are of each set, and beside how many were published."""
+        counts = {name: len(reader.records) for name, reader in self.readers.items()}
+        parts = ", ".join(f"{name} {count:,} ({count / len(self.records):.1%})" for name, count in counts.items())
+        beside = f"; the published mixture has {published:,}" if published is not None else ""
+        return f"Mixture of {len(self.records):,} films: {parts}{beside}."
 
     @property
     def fingerprint(self) -> dict[str, object]:

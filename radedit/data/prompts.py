@@ -22,16 +22,27 @@ class ListedFindings:
         sentences: Finding → its sentence, in the order of the list; findings that are not here are not mentioned.
         none: Label that says that a film was read and nothing was found; without it, a film says *No findings.* where
             it was read for all of `sentences`.
+        all_read: Whether every film was read for all findings, so that an empty list always says *No findings.*, as the
+            paper has it for CheXpert and ChestX-ray8 (Section 5.1): also where labels are uncertain or not mentioned.
+
+    Raises:
+        ValueError: If both `none` and `all_read` are given.
     """
 
-    def __init__(self, reader: Reader, sentences: Mapping[str, str], none: str | None = None) -> None:
-        self.reader, self.sentences, self.none = reader, dict(sentences), none
+    def __init__(
+        self, reader: Reader, sentences: Mapping[str, str], none: str | None = None, *, all_read: bool = False
+    ) -> None:
+        if none is not None and all_read:
+            raise ValueError(f"none is {none!r}, but all_read says that an empty list needs no such label. Give one.")
+        self.reader, self.sentences, self.none, self.all_read = reader, dict(sentences), none, all_read
         self._records = [replace(record, report=self.say(record)) for record in reader.records]
 
     def say(self, record: Record) -> str:
         """The text of one film."""
         present = [sentence for finding, sentence in self.sentences.items() if record.labels.get(finding)]
-        if self.none is not None:
+        if self.all_read:
+            clear = True
+        elif self.none is not None:
             clear = bool(record.labels.get(self.none))
         else:
             clear = all(finding in record.labels for finding in self.sentences)
@@ -42,9 +53,15 @@ class ListedFindings:
         return self._records
 
     @property
+    def excluded(self) -> Mapping[str, int]:
+        """Reason → number of films that the data set left out."""
+        return getattr(self.reader, "excluded", {})
+
+    @property
     def fingerprint(self) -> dict[str, object]:
         """What determines the samples, for content hashes."""
-        return {"sentences": list(self.sentences.items()), "none": self.none, "of": fingerprint(self.reader)}
+        how = {"none": self.none} | ({"all_read": True} if self.all_read else {})
+        return {"sentences": list(self.sentences.items()), **how, "of": fingerprint(self.reader)}
 
     def load(self, record: Record) -> Sample:
         """As the data set loads it, under the new text."""

@@ -6,7 +6,7 @@ import csv
 import difflib
 import gzip
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,8 +29,8 @@ class Table:
 
     Attributes:
         path: Its file.
-        columns: Names in the order of the file, without surrounding blanks.
-        rows: At least one.
+        columns: Names in the order of the file, without surrounding blanks; columns without a name are left out.
+        rows: At least one, with the cells of all columns that were asked for.
     """
 
     path: Path
@@ -48,12 +48,18 @@ class Table:
             )
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path, only: Collection[str] | None = None, what: str = "") -> Table:
     """Read a CSV file (`.csv`, `.csv.gz`; UTF-8, commas, a header line); every cell is text.
+
+    Args:
+        path: The file.
+        only: Columns whose cells are kept, all where None; tables of hundreds of thousands of rows fill the memory.
+        what: What wants these columns, for errors.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has no header, no rows, one column name twice, or a row of another length than the header.
+        ValueError: If it has no header, no rows, one column name twice, not one of `only`, or a row of another length
+            than the header.
     """
     path = Path(path)
     if not path.is_file():
@@ -64,20 +70,24 @@ def read_table(path: str | Path) -> Table:
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
         raise ValueError(f"{path} cannot be read as text: {error}. Save it as CSV in UTF-8.") from error
     lines = csv.reader(io.StringIO(text, newline=""))
-    columns = tuple(name.strip() for name in next(lines, []))
+    header = [name.strip() for name in next(lines, [])]
+    columns = tuple(filter(None, header))  # trailing commas make columns without a name
     twice = sorted({name for name in columns if columns.count(name) > 1})
-    if not any(columns) or twice:
+    if not columns or twice:
         raise ValueError(f"{path}: " + (f"column {twice[0]!r} is there twice." if twice else "the file is empty."))
+    if only is not None:
+        Table(path, columns, ()).require(only, what)
+    kept = [(place, name) for place, name in enumerate(header) if name and (only is None or name in only)]
     rows = []
     for cells in lines:
         if not cells:  # an empty line
             continue
-        if len(cells) != len(columns):
+        if len(cells) != len(header):
             raise ValueError(
-                f"{path}, line {lines.line_num}: {len(cells)} cells under {len(columns)} columns. "
+                f"{path}, line {lines.line_num}: {len(cells)} cells under {len(header)} columns. "
                 "A text with commas or line breaks needs quotes."
             )
-        rows.append(Row(lines.line_num, {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}))
+        rows.append(Row(lines.line_num, {name: cells[place].strip() for place, name in kept}))
     if not rows:
         raise ValueError(f"{path} has a header but no rows. A manifest needs at least one.")
     return Table(path, columns, tuple(rows))

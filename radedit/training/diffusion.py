@@ -154,7 +154,8 @@ class DiffusionTraining(L.LightningModule):
 
 
 def shuffle_sentences(report: str, generator: torch.Generator) -> str:
-    """The report's sentences in random order (App. A; the tokenizer then clips)."""
-    sentences = re.split(r"(?<=[.!?])\s+", report.strip())
+    """The report's sentences in random order (App. A; the tokenizer then clips). `2. Effusion.` is one sentence."""
+    sentences = re.split(r"(?<=[.!?])(?<!\s\d\.)\s+", f"\n{report.strip()}")
+    sentences[0] = sentences[0].removeprefix("\n")
     order = torch.randperm(len(sentences), generator=generator).tolist()
     return " ".join(sentences[i] for i in order)

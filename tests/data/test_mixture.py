@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
 import torch
 
 from radedit.data.mixture import Mixture, Moved
@@ -30,6 +33,20 @@ def test_a_mixture_loads_what_its_sets_load_and_keeps_subject_and_report() -> No
         sample = mixture.load(mixed)
         assert sample.record == mixed and (mixed.subject_id, mixed.report) == (record.subject_id, record.report)
         assert torch.equal(sample.image, reader.load(record).image)
+
+
+def test_a_mixture_tells_how_many_films_it_has_of_each_set_beside_the_published_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "radedit"):
+        Mixture({"a": phantoms("x", 3), "b": phantoms("y", 1)}, published=487_680)
+    assert caplog.messages == ["Mixture of 4 films: a 3 (75.0%), b 1 (25.0%); the published mixture has 487,680."]
+
+
+def test_a_mixture_counts_what_its_sets_left_out() -> None:
+    reader = phantoms("x")
+    reader.excluded = {"lateral": 7}  # type: ignore[attr-defined]
+    assert Mixture({"a": reader, "b": phantoms("y")}).excluded == {"a: lateral": 7}
 
 
 def test_the_first_copy_of_a_film_is_as_it_was_and_the_others_are_near_it() -> None:
