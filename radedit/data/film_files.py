@@ -16,7 +16,7 @@ from pathlib import Path
 from torch import Tensor
 
 from radedit.data.fingerprint import content_hash
-from radedit.data.images import check_mask_size, read_image
+from radedit.data.images import LoadedImage, check_mask_size, read_image
 from radedit.types import Box, Record, Sample
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,10 @@ class FilmFiles:
             raise ValueError(f"Record {record.id!r} is not among the {len(self._films)} of {self.name}. See .records.")
         return self._films[record.id]
 
+    def read(self, film: Film) -> LoadedImage:
+        """Read a film's pixels; for sets whose files are not to be shown as they are."""
+        return read_image(film.image)
+
     def load(self, record: Record) -> Sample:
         """Read one record's pixels and masks, in the image's own geometry.
 
@@ -119,7 +123,7 @@ class FilmFiles:
         """
         film = self.film(record)
         try:
-            image, notes = read_image(film.image)
+            image, notes = self.read(film)
             size = (image.shape[-2], image.shape[-1])
             masks = {name: make(size) for name, make in film.masks.items()}
             for name, mask in masks.items():

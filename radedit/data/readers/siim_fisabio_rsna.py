@@ -1,4 +1,4 @@
-"""SIIM-FISABIO-RSNA COVID-19 Detection (Kaggle, 2021): the films, labels and boxes behind the paper's BIMCV+ and BIMCV−.
+"""SIIM-FISABIO-RSNA COVID-19 Detection (Kaggle, 2021): films, labels and boxes behind the paper's BIMCV+ and BIMCV−.
 
 The four appearances and the boxes of Section 5.2 are not in the BIMCV release: they are this challenge's annotation of
 films of BIMCV-COVID19 and MIDRC-RICORD (doi 10.31219/osf.io/532ek). Which film is of which is not told by any of its
