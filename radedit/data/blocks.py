@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from radedit.data.atomic import write_atomically
 from radedit.data.json_lines import json_line, read_json_lines
@@ -38,7 +42,8 @@ def work_in_blocks(work: Work, n: int, folder: Path, *, block: int, workers: int
     if not open_blocks:
         return
     done = n - sum(map(len, open_blocks.values()))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), initializer=_take, initargs=(work,))
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(workers, context, initializer=_take, initargs=(work, os.getpid()))
     try:
         with tqdm(total=n, initial=done, desc=what, unit="film", disable=None) as bar:
             futures = {pool.submit(_do, file, numbers): numbers for file, numbers in open_blocks.items()}
@@ -70,10 +75,19 @@ def _file(folder: Path, numbers: range) -> Path:
 _work: Work | None = None  # of this worker
 
 
-def _take(work: Work) -> None:
+def _take(work: Work, parent: int) -> None:
     global _work
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     torch.set_num_threads(1)  # a process for each core is enough
+    logging.getLogger("radedit.data").setLevel(logging.WARNING)  # not a note on each of hundreds of thousands
     _work = work
+
+
+def _end_with(parent: int) -> None:
+    """End when the run was killed: a worker left behind would wait for ever, and hold the run's locks."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
 
 
 def _do(file: Path, numbers: range) -> None:
