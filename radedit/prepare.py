@@ -22,14 +22,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import CONF, entry_point
 from radedit.data.atomic import write_atomically
-from radedit.data.cache import cached_films, films_path
 from radedit.data.file_lock import FileLock
-from radedit.data.latents import latents_path, write_latents
 from radedit.data.preparation import IDENTICAL, MISSING, UNREADABLE, Preparation
 from radedit.data.resized import ResizedCopy
 from radedit.data.transforms import preprocess
 from radedit.harness.provenance import made_by
-from radedit.models.bundle import Bundle, hash_folder
 from radedit.report.contact_sheet import contact_sheet
 from radedit.types import Reader
 
@@ -41,7 +38,11 @@ def main(config: DictConfig) -> None:
     """Refuse what can be refused at once, then check, copy and encode."""
     out, workers = Path(config.out).expanduser(), config.workers or len(os.sched_getaffinity(0))
     reader = open_set(config, {"out": out, "cache": Path(config.cache)})
-    bundle = load_encoder(config) if config.latents else None
+    latents = None
+    if config.latents:
+        from radedit.training.latent_cache import LatentCache  # takes seconds, which a mere check need not wait
+
+        latents = LatentCache(instantiate(config.generator), config.generator.get("folder"), config.size, config.cache)
     copy = ResizedCopy(out / f"resized-{config.size}", config.size) if config.resized else None
     preparation = Preparation(reader, out, copy=copy, block=config.block, workers=workers)
     out.mkdir(parents=True, exist_ok=True)
@@ -51,10 +52,8 @@ def main(config: DictConfig) -> None:
         shown = [] if missing else preparation.samples_to_show(config.n_sheet)
         if shown:
             contact_sheet([preprocess(reader.load(record), SHEET_PX) for record in shown], out / "sheet.png")
-        if bundle is not None and not missing:
-            folder, cache = Path(config.generator.get("folder") or ""), Path(config.cache)
-            name = hash_folder(folder / "vae") if (folder / "vae").is_dir() else bundle.hash  # as trainings name it
-            encode(reader, bundle, name, config.size, cache, workers)
+        if latents is not None and not missing:
+            print("Films and their latents for trainings on this set: {}, {}".format(*latents.fill(reader, workers)))
     print(out.resolve())
     if missing:
         raise SystemExit(2)
@@ -83,21 +82,6 @@ def open_set(config: DictConfig, written: Mapping[str, Path]) -> Reader:
     return reader
 
 
-def load_encoder(config: DictConfig) -> Bundle:
-    """The generator whose VAE makes the latents.
-
-    Raises:
-        ValueError: If it has none, or one for films of another size.
-    """
-    bundle: Bundle = instantiate(config.generator)
-    bundle.require("vae")
-    if bundle.size != config.size:
-        raise ValueError(
-            f"The generator is for films of {bundle.size} px, but size is {config.size}. Say size={bundle.size}."
-        )
-    return bundle
-
-
 def write_summary(preparation: Preparation, out: Path) -> None:
     """Tell and write the counts, and where the films stand that need a look."""
     command = f"python -m radedit.prepare {' '.join(sys.argv[1:])}".strip()
@@ -111,15 +95,6 @@ def write_summary(preparation: Preparation, out: Path) -> None:
     }.items():
         if (out / file).exists():
             print(f"  {what}: {out / file}")
-
-
-def encode(reader: Reader, bundle: Bundle, encoder_hash: str, size: int, cache: Path, workers: int) -> None:
-    """Fill the caches that a training on this set looks for."""
-    path = films_path(cache / "films", reader, size)
-    records, films = cached_films(reader, size, path, workers=workers)
-    latents = latents_path(cache / "latents", encoder_hash, path, records)
-    write_latents(latents, films, lambda batch: bundle.encode(batch.to(bundle.device)))
-    print(f"{len(records):,} films and their latents: {path}, {latents}")
 
 
 def _roots(dataset: Any) -> Iterator[Path]:
