@@ -163,6 +163,17 @@ def manifest_cells(row: Mapping[str, Any]) -> dict[str, str]:
     return cells
 
 
+def record_row(record: Record) -> dict[str, str | int]:
+    """What is known of a record, under the column names of our own format."""
+    return {
+        "id": record.id,
+        "subject_id": record.subject_id,
+        "report": record.report,
+        **{f"label_{finding}": value for finding, value in record.labels.items()},
+        **{f"attr_{name}": value for name, value in record.attributes.items()},
+    }
+
+
 def manifest_columns(rows: Iterable[Mapping[str, str]]) -> list[str]:
     """The columns that `rows` have between them, in the order in which our own format is written."""
     present = {name for row in rows for name in row}

@@ -54,8 +54,26 @@ def _read(path: Path) -> tuple[npt.NDArray[np.float32], list[str]]:
         colour = apply_color_lut(stored, dataset) if photometric == "PALETTE COLOR" else stored
         notes.append(f"colour image ({photometric}) converted to grey by luma")
         return _fill_range(colour[..., :3] @ LUMA, np.zeros(colour.shape[:2], dtype=bool)), notes
-    values, applied = _apply_luts(path, stored, dataset)
-    notes += applied
+    shown, applied = show(path, stored, dataset)
+    return shown, notes + applied
+
+
+def show(path: Path, stored: npt.NDArray[Any], dataset: pydicom.Dataset) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """Turn a grey image's stored values into what a viewer shows, in the order of `read_dicom`.
+
+    Args:
+        path: Where the values are from, for errors.
+        stored: As stored, shape (H, W).
+        dataset: What says how they are meant, such as a file's header.
+
+    Returns:
+        Grey levels in [0, 1] of shape (H, W), bright is dense, and notes on what was applied.
+
+    Raises:
+        DicomError: If a look-up table or window cannot be applied.
+    """
+    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    values, notes = _apply_luts(path, stored, dataset)
     if photometric == "MONOCHROME1":  # PresentationLUTShape only repeats this; applying both would undo it
         values = -values
         notes.append("MONOCHROME1 inverted")

@@ -7,6 +7,7 @@ them on.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pathlib import Path
 from torch import Tensor
 
 from radedit.data.fingerprint import content_hash
-from radedit.data.images import check_mask_size, read_image
+from radedit.data.images import LoadedImage, check_mask_size, read_image
 from radedit.types import Box, Record, Sample
 
 logger = logging.getLogger(__name__)
@@ -98,8 +99,11 @@ class FilmFiles:
 
         Pixels are not read for it, and a set may be moved.
         """
-        rows = [[film.record, self._place(film.image), film.boxes, sorted(film.masks)] for film in self._films.values()]
-        return {"set": self.name, "films": content_hash(rows), "about": self._about}
+        films = hashlib.sha256()
+        for film in self._films.values():  # one at a time: together they take as much memory as the set itself
+            row = [film.record, self._place(film.image), film.boxes, sorted(film.masks)]
+            films.update(content_hash(row).encode())
+        return {"set": self.name, "films": films.hexdigest(), "about": self._about}
 
     def film(self, record: Record) -> Film:
         """The film of a record.
@@ -111,6 +115,10 @@ class FilmFiles:
             raise ValueError(f"Record {record.id!r} is not among the {len(self._films)} of {self.name}. See .records.")
         return self._films[record.id]
 
+    def read(self, film: Film) -> LoadedImage:
+        """Read a film's pixels; for sets whose files are not to be shown as they are."""
+        return read_image(film.image)
+
     def load(self, record: Record) -> Sample:
         """Read one record's pixels and masks, in the image's own geometry.
 
@@ -119,7 +127,7 @@ class FilmFiles:
         """
         film = self.film(record)
         try:
-            image, notes = read_image(film.image)
+            image, notes = self.read(film)
             size = (image.shape[-2], image.shape[-1])
             masks = {name: make(size) for name, make in film.masks.items()}
             for name, mask in masks.items():

@@ -11,14 +11,53 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm  # type: ignore[import-untyped]
 
+from radedit.data.atomic import write_atomically
 from radedit.data.cache import to_unit
 from radedit.data.module import FilmData, StepSampler
+from radedit.types import Record
 
 logger = logging.getLogger(__name__)
+
+Encode = Callable[[Tensor], Tensor]  # grey levels in [0, 1], shape (B, 1, H, W) → latents (B, C, h, w)
+
+
+def latents_path(folder: Path, encoder_hash: str, films: Path, records: Sequence[Record]) -> Path:
+    """Where latents of cached films are kept in a folder of caches; of the films' path only the name counts."""
+    ids = "\n".join(record.id for record in records)
+    return folder / f"{hashlib.sha256(f'{encoder_hash}{films.name}{ids}'.encode()).hexdigest()[:16]}.npy"
+
+
+def write_latents(path: Path, films: NDArray[np.uint8], encode: Encode, *, batch: int = 64) -> None:
+    """Encode cached films, unless they are encoded already, going on where an earlier run was stopped.
+
+    Args:
+        path: Where the latents are kept, float16, shape (n, C, h, w); see `latents_path`.
+        films: From `cached_films`; the first channel is encoded.
+        encode: The frozen encoder.
+        batch: Films at a time.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    filled, noted = path.with_suffix(".partial.npy"), path.with_suffix(".encoded")
+    done = int(noted.read_text()) if filled.exists() and noted.exists() else 0
+    for start in tqdm(range(done, len(films), batch), desc="encode", unit="batch", disable=None):
+        latents = encode(to_unit(films[start : start + batch, :1])).cpu().half().numpy()
+        if start == 0:
+            open_memmap(filled, "w+", np.float16, (len(films), *latents.shape[1:]))
+        array = open_memmap(filled, "r+")
+        array[start : start + len(latents)] = latents
+        array.flush()
+        write_atomically(noted, str(start + len(latents)).encode())
+    filled.replace(path)
+    noted.unlink()
+    logger.info("Encoded %d films into %s", len(films), path)
 
 
 class Latents(Dataset[dict[str, Any]]):
@@ -48,10 +87,10 @@ class LatentData(L.LightningDataModule):
         super().__init__()
         self.source, self.batch_size, self.seed, self.cache = films, batch_size, seed, Path(cache)
         self.latents: dict[str, Latents] = {}
-        self.encode: Callable[[Tensor], Tensor] | None = None
+        self.encode: Encode | None = None
         self.encoder_hash = ""
 
-    def use(self, encode: Callable[[Tensor], Tensor], encoder_hash: str) -> None:
+    def use(self, encode: Encode, encoder_hash: str) -> None:
         """Hand in the frozen encoder and a name for its weights, before `setup`."""
         self.encode, self.encoder_hash = encode, encoder_hash
 
@@ -60,24 +99,12 @@ class LatentData(L.LightningDataModule):
         for part, films in self.source.films.items():
             if part in self.latents:
                 continue
-            ids = "\n".join(record.id for record in films.records)
-            digest = hashlib.sha256(f"{self.encoder_hash}{self.source.paths[part].name}{ids}".encode()).hexdigest()
-            path = self.cache / f"{digest[:16]}.npy"
+            path = latents_path(self.cache, self.encoder_hash, self.source.paths[part], films.records)
             if not path.exists():
-                self._write(path, films.films)
+                if self.encode is None:
+                    raise ValueError("LatentData has no encoder; call `use` with the bundle's encoder before training.")
+                write_latents(path, films.films, self.encode)
             self.latents[part] = Latents(np.load(path, mmap_mode="r"), [r.report for r in films.records])
-
-    def _write(self, path: Path, films: NDArray[np.uint8], batch: int = 64) -> None:
-        if self.encode is None:
-            raise ValueError("LatentData has no encoder; call `use` with the bundle's encoder before training.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        latents = [
-            self.encode(to_unit(films[i : i + batch, :1])).cpu().half().numpy() for i in range(0, len(films), batch)
-        ]
-        partial = path.with_suffix(".partial.npy")
-        np.save(partial, np.concatenate(latents))
-        partial.replace(path)
-        logger.info("Encoded %d films into %s", len(films), path)
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         first, rank, world_size = (

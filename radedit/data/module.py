@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from radedit.data.cache import cached_films, fingerprint
-from radedit.data.fingerprint import content_hash
+from radedit.data.cache import cached_films, films_path
 from radedit.data.first import First
 from radedit.types import Reader, Record
 
@@ -112,10 +111,7 @@ class FilmData(L.LightningDataModule):
         self.size, self.batch_size, self.seed, self.masks = size, batch_size, seed, list(masks)
         self.cache, self.workers = Path(cache), workers
         self.films: dict[str, Films] = {}
-        self.paths = {
-            part: self.cache / f"{content_hash([fingerprint(reader), size, self.masks])[:16]}.npy"
-            for part, reader in self.readers.items()
-        }
+        self.paths = {part: films_path(self.cache, reader, size, self.masks) for part, reader in self.readers.items()}
 
     def setup(self, stage: str | None = None) -> None:
         for part, reader in self.readers.items():

@@ -52,8 +52,44 @@ def _split_of(subject_id: str, fractions: Mapping[str, float], seed: int) -> str
     return [name for name, share in fractions.items() if share > 0][-1]  # the shares summed to a hair less than 1
 
 
-class Split:
-    """One part of a data set, by subject, as a data set.
+class Part:
+    """Some records of a data set, as a data set.
+
+    Args:
+        reader: The whole.
+        part: Its name.
+        records: Which, in the whole's order.
+        left_out: Reason → number of records that are in no part.
+    """
+
+    def __init__(
+        self, reader: Reader, part: str, records: Sequence[Record], left_out: Mapping[str, int] | None = None
+    ) -> None:
+        self.reader, self.part, self._records, self._left_out = reader, part, records, dict(left_out or {})
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The whole's records of this part, in its order."""
+        return self._records
+
+    @property
+    def excluded(self) -> Mapping[str, int]:
+        """Reason → number of rows that the whole left out before it was split, and of records that are in no part."""
+        return {**getattr(self.reader, "excluded", {}), **self._left_out}
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        """What determines the samples, for content hashes."""
+        whole = getattr(self.reader, "fingerprint", None)
+        return {"part": self.part, "records": [record.id for record in self._records], "of": whole}
+
+    def load(self, record: Record) -> Sample:
+        """As the whole loads it."""
+        return self.reader.load(record)
+
+
+class Split(Part):
+    """One part of a data set, by the hash of its subjects.
 
     Two readers of the same images, say all of them and those with masks, split alike: a subject's part depends on
     nothing but its id, the fractions and the seed.
@@ -70,25 +106,26 @@ class Split:
     def __init__(self, reader: Reader, part: str, fractions: Mapping[str, float], seed: int = 0) -> None:
         if part not in fractions:
             raise ValueError(f"There is no split {part!r}. Fractions are given for {', '.join(fractions)}.")
-        self.reader, self.part, self.fractions, self.seed = reader, part, dict(fractions), seed
-        self._records = subject_split(reader.records, fractions, seed)[part]
+        super().__init__(reader, part, subject_split(reader.records, fractions, seed)[part])
 
-    @property
-    def records(self) -> Sequence[Record]:
-        """The whole's records of this part, in its order."""
-        return self._records
 
-    @property
-    def excluded(self) -> Mapping[str, int]:
-        """Reason → number of rows that the whole left out, before it was split."""
-        return getattr(self.reader, "excluded", {})
+class OfficialSplit(Part):
+    """One part of a data set as its publisher split it, by the records' attribute `split`.
 
-    @property
-    def fingerprint(self) -> dict[str, object]:
-        """What determines the samples, for content hashes."""
-        whole = getattr(self.reader, "fingerprint", None)
-        return {"part": self.part, "records": [record.id for record in self._records], "of": whole}
+    Args:
+        reader: The whole.
+        part: The publisher's name of it, such as MIMIC-CXR's "validate".
 
-    def load(self, record: Record) -> Sample:
-        """As the whole loads it."""
-        return self.reader.load(record)
+    Raises:
+        ValueError: If no record is of that part.
+    """
+
+    def __init__(self, reader: Reader, part: str) -> None:
+        records = [record for record in reader.records if record.attributes.get("split") == part]
+        if not records:
+            there = sorted({record.attributes["split"] for record in reader.records if "split" in record.attributes})
+            raise ValueError(
+                f"No record is of the official split {part!r}. "
+                + (f"There are {', '.join(map(repr, there))}." if there else "This set has no official split.")
+            )
+        super().__init__(reader, part, records)

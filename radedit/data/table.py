@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from radedit.data.atomic import write_atomically
+from radedit.data.atomic import whole_file
 
 csv.field_size_limit(2**27)  # run-length encoded masks exceed the usual 128 KiB
 
@@ -94,9 +94,8 @@ def read_table(path: str | Path, only: Collection[str] | None = None, what: str 
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    """Write a CSV file, whole or not at all; a row's missing cells are empty."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(path, buffer.getvalue().encode())
+    """Write a CSV file row by row, whole or not at all; a row's missing cells are empty."""
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ MASK_COLOURS = {
     "truth": (80, 150, 255),  # Figures 6 to 9: blue and red
     "predicted": (255, 70, 70),
 }
-OTHER_COLOURS = ((190, 120, 255), (120, 230, 140), (255, 110, 150))
+OTHER_COLOURS = ((190, 120, 255), (120, 230, 140), (255, 110, 150), (250, 220, 90), (110, 220, 230), (255, 150, 60))
 SIDES = (512, 384, 256, 192, 160, 128, 96)
 
 
@@ -43,7 +44,7 @@ def contours(film: ArrayLike, masks: Mapping[str, ArrayLike], *, scale: int = 2)
     picture = Image.fromarray((255 * grey).round().astype(np.uint8))
     picture = picture.resize(size, Image.Resampling.BICUBIC).convert("RGB")
     fine = 3  # lines are drawn this much larger, then averaged
-    others = iter(OTHER_COLOURS * len(masks))
+    colours = mask_colours(list(masks))
     for name, mask in masks.items():
         inside = np.asarray(mask, dtype=bool)
         if inside.shape != grey.shape:
@@ -55,8 +56,14 @@ def contours(film: ArrayLike, masks: Mapping[str, ArrayLike], *, scale: int = 2)
         for line in _outlines(inside):
             points = [(float(x), float(y)) for x, y in (line + 0.5) * scale * fine]
             draw.line(points, fill=255, width=round(0.6 * scale * fine), joint="curve")
-        picture.paste(MASK_COLOURS.get(name) or next(others), mask=ink.reduce(fine))
+        picture.paste(colours[name], mask=ink.reduce(fine))
     return picture
+
+
+def mask_colours(names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """The colour of each outline, of those drawn together."""
+    others = itertools.cycle(OTHER_COLOURS)
+    return {name: MASK_COLOURS.get(name) or next(others) for name in names}
 
 
 def _outlines(mask: NDArray[np.bool_]) -> Iterable[NDArray[np.float64]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from radedit.data.latents import LatentData
+from radedit.data.latents import LatentData, write_latents
 from radedit.data.module import FilmData
 from radedit.data.readers.phantom import PhantomReader
 from radedit.phantom.world import World
@@ -96,3 +97,21 @@ def test_batches_come_in_the_same_order_every_time(cache: Path) -> None:
     batches = [next(loader)["report"] for _ in range(6)]
     again = iter(data.train_dataloader())
     assert [next(again)["report"] for _ in range(6)] == batches
+
+
+def test_an_encoding_that_was_broken_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    films = np.random.default_rng(0).integers(0, 256, (10, 1, 8, 8), dtype=np.uint8)
+    encoder = Encoder()
+
+    def breaks(batch: Tensor) -> Tensor:
+        if encoder.films == 6:
+            raise KeyboardInterrupt
+        return encoder(batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        write_latents(tmp_path / "latents.npy", films, breaks, batch=3)
+    again = Encoder()
+    write_latents(tmp_path / "latents.npy", films, again, batch=3)
+    write_latents(tmp_path / "whole.npy", films, Encoder(), batch=3)
+    assert again.films == 4
+    assert np.array_equal(np.load(tmp_path / "latents.npy"), np.load(tmp_path / "whole.npy"))

@@ -1,0 +1,87 @@
+"""Films are cached block by block: all of them, in order, and none twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from radedit.data.cache import BLOCK, cached_films
+from radedit.data.transforms import preprocess
+from radedit.types import Record, Sample
+
+SIZE = 8
+N = 2 * BLOCK + 10
+
+
+class Films:
+    """A data set that notes in a folder whom it was asked for; some films can't be read, and one may break the run."""
+
+    def __init__(self, notes: Path, unreadable: tuple[int, ...] = (), breaks: int = -1) -> None:
+        self.records = [Record(f"r{i}", f"s{i}") for i in range(N)]
+        self.notes, self.unreadable, self.breaks = notes, unreadable, breaks
+        notes.mkdir(exist_ok=True)
+
+    def load(self, record: Record) -> Sample:
+        number = int(record.id[1:])
+        if number == self.breaks:
+            raise RuntimeError("stopped")
+        (self.notes / record.id).touch()
+        if number in self.unreadable:
+            raise ValueError(f"{record.id} is damaged")
+        image = torch.rand(1, SIZE, SIZE + 2, generator=torch.Generator().manual_seed(number))
+        return Sample(record, image, {"lungs": image > 0.5} if number % 2 else {})
+
+    @property
+    def asked(self) -> set[int]:
+        return {int(path.name[1:]) for path in self.notes.iterdir()}
+
+
+def expected(reader: Films, number: int) -> np.ndarray:
+    sample = preprocess(Films.load(reader, reader.records[number]), SIZE)
+    lungs = sample.masks.get("lungs", torch.zeros(1, SIZE, SIZE)).float()
+    return (torch.cat([sample.image, lungs]) * 255).round().byte().numpy()
+
+
+def test_the_array_has_every_film_in_order_with_its_masks(tmp_path: Path) -> None:
+    reader = Films(tmp_path / "notes")
+    records, films = cached_films(reader, SIZE, tmp_path / "films.npy", masks=["lungs"])
+    assert records == reader.records and films.shape == (N, 2, SIZE, SIZE) and films.dtype == np.uint8
+    assert all(np.array_equal(films[number], expected(reader, number)) for number in range(N))
+
+
+def test_films_that_cannot_be_read_are_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    out = (0, BLOCK + 3, N - 1)
+    reader = Films(tmp_path / "notes", unreadable=out)
+    records, films = cached_films(reader, SIZE, tmp_path / "films.npy")
+    left = [number for number in range(N) if number not in out]
+    assert [record.id for record in records] == [f"r{number}" for number in left]
+    assert all(np.array_equal(film, expected(reader, number)[:1]) for film, number in zip(films, left, strict=True))
+    assert f"Skipped record r{N - 1}: r{N - 1} is damaged" in caplog.text
+
+
+def test_a_run_that_was_stopped_redoes_no_finished_block(tmp_path: Path) -> None:
+    stopped = Films(tmp_path / "first", unreadable=(3,), breaks=BLOCK + 1)
+    with pytest.raises(RuntimeError, match="stopped"):
+        cached_films(stopped, SIZE, tmp_path / "films.npy", workers=1)
+    assert not (tmp_path / "films.npy").exists()
+    again = Films(tmp_path / "second", unreadable=(3,))
+    _, films = cached_films(again, SIZE, tmp_path / "films.npy", workers=1)
+    _, whole = cached_films(Films(tmp_path / "third", unreadable=(3,)), SIZE, tmp_path / "whole.npy")
+    assert np.array_equal(films, whole)
+    assert set(range(BLOCK)) <= stopped.asked and not again.asked & set(range(BLOCK))
+
+
+def test_a_cache_is_used_again_and_leaves_nothing_else_behind(tmp_path: Path) -> None:
+    cached_films(Films(tmp_path / "first", unreadable=(3,)), SIZE, tmp_path / "cache/films.npy")
+    again = Films(tmp_path / "second")
+    assert len(cached_films(again, SIZE, tmp_path / "cache/films.npy")[0]) == N - 1
+    assert not again.asked
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {"films.npy", "films.ids", "films.lock"}
+
+
+def test_a_set_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"None of {N} records could be read; .*is damaged"):
+        cached_films(Films(tmp_path / "notes", unreadable=tuple(range(N))), SIZE, tmp_path / "films.npy")

@@ -1,0 +1,54 @@
+"""No patient, and no image, is on both sides."""
+
+from __future__ import annotations
+
+import pytest
+
+from radedit.data.leaks import check_leaks
+from radedit.types import Record
+
+
+def film(id_: str, subject: str, source: str = "") -> Record:
+    return Record(id_, subject, attributes={"source": source} if source else {})
+
+
+def test_sets_that_share_nobody_pass() -> None:
+    check_leaks({"train": [film("1", "a"), film("2", "a")], "test": [film("3", "b")]}, {"train": {}, "test": {}})
+
+
+def test_a_shared_patient_is_named_with_both_sets() -> None:
+    with pytest.raises(ValueError, match="1 patients are in both 'train' and 'test': a"):
+        check_leaks({"train": [film("1", "a")], "val": [film("2", "b")], "test": [film("3", "a")]})
+
+
+def test_a_shared_image_is_named_with_both_records() -> None:
+    content = {"train": {"1": "5f", "2": "6f"}, "test": {"3": "6f"}}
+    with pytest.raises(ValueError, match="1 images are in both 'train' and 'test': 2 = 3"):
+        check_leaks({"train": [film("1", "a")], "test": [film("3", "b")]}, content)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("MIMIC-Seg", "MIMIC-CXR-JPG"), ("MIMIC-CXR", "MIMIC-CXR-JPG"), ("CheXmask", "CheXpert-small"), ("NIH", "")],
+)
+def test_patients_of_sets_that_name_them_alike_are_compared(one: str, other: str) -> None:
+    with pytest.raises(ValueError, match="patients are in both"):
+        check_leaks({"weak": [film("1", "a", one)], "strong": [film("2", "a", other)]})
+
+
+def test_equal_numbers_of_two_unrelated_sets_are_no_leak() -> None:
+    check_leaks({"train": [film("1", "17", "NIH ChestX-ray14")], "test": [film("2", "17", "CANDID-PTX")]})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("SIIM-ACR", "NIH ChestX-ray8", "films of SIIM-ACR are from NIH"),
+        ("BIMCV-COVID19", "SIIM-FISABIO-RSNA", "are from BIMCV-COVID19 and RICORD"),
+    ],
+)
+def test_sets_known_to_overlap_are_warned_of_by_name(
+    one: str, other: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_leaks({"train": [film("1", "a", one)], "test": [film("2", "b", other)]})
+    assert told in caplog.text and "'train' and 'test'" in caplog.text
