@@ -1,0 +1,116 @@
+"""The published weights as one bundle: RadEdit's U-Net, the SDXL autoencoder and BioViL-T's encoders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
+from radedit.models.biovil_image import BioVilImage
+from radedit.models.bundle import Bundle, hash_files, load_whole, read_part
+from radedit.models.hub import Release
+from radedit.models.text_encoder import CXRBert, published_tokenizer
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load(
+    unet: Release, vae: Release, text_encoder: Release, image_encoder: Release, scheduler: DDIMScheduler, *,
+    size: int = 512, dtype: str = "bfloat16", vae_dtype: str = "float32", attention_mask: bool = False,
+    max_length: int = 128, device: str | torch.device = "cpu",
+) -> Bundle:  # fmt: skip
+    """Put the published parts together.
+
+    No code of the publishers' is run, and nothing is unpickled but tensors. What the parts are made of (channels,
+    attention, the factor that scales latents) is read from their own configurations.
+
+    Args:
+        unet, vae, text_encoder, image_encoder: Where their files are. `text_encoder` brings the tokenizer.
+        scheduler: Noise levels; the release has no file of them.
+        size: Side of the films, px.
+        dtype: Of U-Net and text encoder: float32, bfloat16 or float16.
+        vae_dtype: Of the autoencoder: float32 or bfloat16.
+        attention_mask: See `Bundle`.
+        max_length: Tokens of a prompt.
+        device: For all of them.
+
+    Raises:
+        FileNotFoundError: If a file can't be had; the message says how to get it.
+        ValueError: If a file is another than published, damaged, or does not fit the other parts.
+    """
+    for key, value, allowed in (("dtype", dtype, list(DTYPES)), ("vae_dtype", vae_dtype, ["float32", "bfloat16"])):
+        if value not in allowed:
+            reason = ": the SDXL autoencoder overflows in float16, and gives NaN" if value == "float16" else ""
+            raise ValueError(f"generator.{key} is {value!r}{reason}. Allowed are {', '.join(allowed)}.")
+    releases = {"unet": unet, "vae": vae, "text_encoder": text_encoder, "image_encoder": image_encoder}
+    # What the user named is checked before anything is downloaded.
+    order = sorted(releases, key=lambda part: releases[part].folder is None)
+    files = {part: releases[part].locate(part) for part in order}
+    configurations = {part: _configuration(files[part]) for part in ("unet", "vae", "text_encoder")}
+    if "scaling_factor" not in configurations["vae"]:
+        raise ValueError(
+            f"The autoencoder's configuration, {files['vae']['config.json']}, has no scaling_factor, and without it "
+            "another autoencoder's would be used."
+        )
+
+    def read(part: str, loader: Any, path: Path, kind: str) -> Any:
+        return read_part(part, loader, path, device, DTYPES[kind])
+
+    bundle = Bundle(
+        unet=read("unet", partial(load_whole, UNet2DConditionModel), _folder(files["unet"]), dtype),
+        vae=read("vae", partial(load_whole, AutoencoderKL), _folder(files["vae"]), vae_dtype),
+        scheduler=scheduler,
+        text_encoder=read("text_encoder", partial(load_whole, CXRBert), _folder(files["text_encoder"]), dtype),
+        tokenizer=read("tokenizer", partial(published_tokenizer, max_length=max_length),
+                       _folder(files["text_encoder"]), dtype),
+        image_encoder=read("image_encoder", BioVilImage.from_checkpoint, *files["image_encoder"].values(), "float32"),
+        size=size,
+        attention_mask=attention_mask,
+    )  # fmt: skip
+    _check_fit(bundle)
+    assert bundle.vae is not None
+    bundle.vae.enable_slicing()  # one film at a time: a block of them at 512 px would not fit many a GPU
+    noise = {key: value for key, value in scheduler.config.items() if not key.startswith("_")}
+    options = [size, dtype, vae_dtype, attention_mask, max_length, noise]
+    weights = hash_files({f"{part}/{file}": path for part in releases for file, path in files[part].items()})
+    bundle.hash = hashlib.sha256(json.dumps([weights, options], sort_keys=True).encode()).hexdigest()
+    return bundle
+
+
+def _configuration(files: dict[str, Path]) -> dict[str, Any]:
+    path = next(path for path in files.values() if path.name == "config.json")
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} can't be read as JSON: {error}. Fetch it again.") from error
+    return found
+
+
+def _folder(files: dict[str, Path]) -> Path:
+    return next(path for path in files.values() if path.name == "config.json").parent
+
+
+def _check_fit(bundle: Bundle) -> None:
+    """Refuse parts of different models before anything is edited with them."""
+    assert bundle.vae is not None and bundle.unet is not None and bundle.text_encoder is not None
+    assert isinstance(bundle.image_encoder, BioVilImage)
+    text = bundle.text_encoder.config
+    for what, one, other in (
+        ("The autoencoder's latent_channels and the U-Net's in_channels",
+         bundle.vae.config["latent_channels"], bundle.unet.config["in_channels"]),
+        ("The text encoder's hidden_size and the U-Net's cross_attention_dim",
+         text.hidden_size, bundle.unet.config["cross_attention_dim"]),
+        ("The text encoder's projection_size and the image encoder's",
+         text.projection_size, bundle.image_encoder.config["projection_size"]),
+        ("The text encoder's vocab_size and the number of the tokenizer's words",
+         text.vocab_size, len(bundle.tokenizer)),
+    ):  # fmt: skip
+        if one != other:
+            raise ValueError(f"{what} differ, {one} and {other}: these parts do not belong together.")
