@@ -70,15 +70,18 @@ class BioVilImage(nn.Module):
         """Read what `save_pretrained` wrote."""
         config = json.loads((folder / "config.json").read_text())
         config.pop("architecture", None)
-        encoder = cls(**config)
-        encoder.load_state_dict(load_file(folder / "model.safetensors"))
-        return encoder
+        return cls._of(load_file(folder / "model.safetensors"), **config)
 
     @classmethod
     def from_checkpoint(cls, path: Path) -> BioVilImage:
         """Read the published `biovil_t_image_model_proj_size_128.pt`: tensors only, no code in it is run."""
-        encoder = cls()
-        encoder.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        return cls._of(torch.load(path, map_location="cpu", weights_only=True))
+
+    @classmethod
+    def _of(cls, weights: dict[str, Tensor], **config: int) -> BioVilImage:
+        with torch.device("meta"):  # without drawing 27 million random numbers first
+            encoder = cls(**config)
+        encoder.load_state_dict(weights, assign=True)
         return encoder
 
 

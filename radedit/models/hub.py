@@ -70,9 +70,9 @@ class Release:
         except (OSError, EntryNotFoundError) as error:
             raise FileNotFoundError(
                 f"{file} of {self.repository}, the generator's {part}, is not in the cache ({constants.HF_HUB_CACHE}), "
-                f"and {_reason(error)}. Visit https://huggingface.co/{self.repository} and accept its licence if it asks "
-                f"for that, run `hf auth login`, then `{self._command}`, here or on a machine with a network; or name a "
-                f"copy with generator.{part}.folder=…"
+                f"and {_reason(error)}. Visit https://huggingface.co/{self.repository} and accept its licence if it "
+                f"asks for that, run `hf auth login`, then `{self._command}`, here or on a machine with a network; or "
+                f"name a copy with generator.{part}.folder=…"
             ) from error
 
     @property
@@ -94,8 +94,8 @@ class Release:
         if md5 != self.md5:
             raise ValueError(
                 f"{weights} has the MD5 checksum {md5}, but the published {part} has {self.md5}: it is damaged, or "
-                f"another file. Fetch it again with `{self._command} --force-download`, or say generator.{part}.md5=null "
-                "if it is meant to be another."
+                f"another file. Fetch it again with `{self._command} --force-download`, or say "
+                f"generator.{part}.md5=null if it is meant to be another."
             )
 
 

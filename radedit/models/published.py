@@ -32,7 +32,10 @@ def load(
     attention, the factor that scales latents) is read from their own configurations.
 
     Args:
-        unet, vae, text_encoder, image_encoder: Where their files are. `text_encoder` brings the tokenizer.
+        unet: Where RadEdit's files are.
+        vae: Where the SDXL autoencoder's are.
+        text_encoder: Where those of BioViL-T's text encoder and tokenizer are.
+        image_encoder: Where the checkpoint of BioViL-T's image encoder is.
         scheduler: Noise levels; the release has no file of them.
         size: Side of the films, px.
         dtype: Of U-Net and text encoder: float32, bfloat16 or float16.
@@ -101,16 +104,19 @@ def _check_fit(bundle: Bundle) -> None:
     """Refuse parts of different models before anything is edited with them."""
     assert bundle.vae is not None and bundle.unet is not None and bundle.text_encoder is not None
     assert isinstance(bundle.image_encoder, BioVilImage)
-    text = bundle.text_encoder.config
+    text, attended = bundle.text_encoder.config, bundle.unet.config["cross_attention_dim"]
     for what, one, other in (
         ("The autoencoder's latent_channels and the U-Net's in_channels",
          bundle.vae.config["latent_channels"], bundle.unet.config["in_channels"]),
         ("The text encoder's hidden_size and the U-Net's cross_attention_dim",
-         text.hidden_size, bundle.unet.config["cross_attention_dim"]),
+         text.hidden_size, attended[0] if isinstance(attended, list | tuple) else attended),
         ("The text encoder's projection_size and the image encoder's",
          text.projection_size, bundle.image_encoder.config["projection_size"]),
-        ("The text encoder's vocab_size and the number of the tokenizer's words",
-         text.vocab_size, len(bundle.tokenizer)),
     ):  # fmt: skip
         if one != other:
             raise ValueError(f"{what} differ, {one} and {other}: these parts do not belong together.")
+    if len(bundle.tokenizer) > text.vocab_size:
+        raise ValueError(
+            f"The tokenizer has {len(bundle.tokenizer)} words, but the text encoder knows {text.vocab_size}: these "
+            "parts do not belong together."
+        )

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from radedit.models.bundle import Bundle
 from radedit.models.text_encoder import SPECIAL_TOKENS, CXRBert, tokenize, train_tokenizer
 from radedit.phantom.reports import phrases
+from tests.published import text_weights
 from tests.tiny_bundle import WORDS
 
 # config.json of CXR-BERT, as microsoft/hi-ml's modelling code writes it, but small
@@ -36,43 +37,7 @@ TOKENIZER = train_tokenizer(WORDS, max_length=12, vocabulary=160)
 
 
 def published_weights() -> dict[str, Tensor]:
-    """Random weights with the names and shapes that transformers 4 gave BERT, and CXR-BERT's projection."""
-    d, inner, p, vocabulary = 12, 20, 6, 30
-    shapes: dict[str, tuple[int, ...]] = {
-        "bert.embeddings.word_embeddings.weight": (vocabulary, d),
-        "bert.embeddings.position_embeddings.weight": (24, d),
-        "bert.embeddings.token_type_embeddings.weight": (2, d),
-        "cls.predictions.bias": (vocabulary,),
-    }
-
-    def linear(name: str, n_out: int, n_in: int) -> None:
-        shapes.update({f"{name}.weight": (n_out, n_in), f"{name}.bias": (n_out,)})
-
-    def norm(name: str, n: int) -> None:
-        shapes.update({f"{name}.weight": (n,), f"{name}.bias": (n,)})
-
-    norm("bert.embeddings.LayerNorm", d)
-    for i in range(2):
-        layer = f"bert.encoder.layer.{i}"
-        for name in ("query", "key", "value"):
-            linear(f"{layer}.attention.self.{name}", d, d)
-        linear(f"{layer}.attention.output.dense", d, d)
-        norm(f"{layer}.attention.output.LayerNorm", d)
-        linear(f"{layer}.intermediate.dense", inner, d)
-        linear(f"{layer}.output.dense", d, inner)
-        norm(f"{layer}.output.LayerNorm", d)
-    linear("cls.predictions.transform.dense", d, d)
-    norm("cls.predictions.transform.LayerNorm", d)
-    linear("cls_projection_head.dense_to_hidden", p, d)
-    norm("cls_projection_head.LayerNorm", p)
-    linear("cls_projection_head.dense_to_output", p, p)
-    generator = torch.Generator().manual_seed(0)
-    weights = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
-    tied = {
-        "cls.predictions.decoder.weight": weights["bert.embeddings.word_embeddings.weight"].clone(),
-        "cls.predictions.decoder.bias": weights["cls.predictions.bias"].clone(),
-    }
-    return weights | tied | {"bert.embeddings.position_ids": torch.arange(24)[None]}
+    return text_weights(d=12, inner=20, projection=6, vocabulary=30, positions=24)
 
 
 @pytest.fixture(scope="module")
