@@ -41,7 +41,11 @@ VOCABULARY += [*LETTERS, *(f"##{letter}" for letter in LETTERS)]
 def text_weights(
     *, d: int, inner: int, projection: int, vocabulary: int, positions: int, layers: int = 2
 ) -> dict[str, Tensor]:
-    """Random weights with the names and shapes that transformers 4 gave BERT, and CXR-BERT's projection."""
+    """Random weights with the names and shapes that transformers 4 gave BERT, and CXR-BERT's projection.
+
+    At the published sizes these are 440.9 MB, as in the release, which tells that its file has BERT's pooler, and
+    the word embeddings only once: the decoder of masked words shares them.
+    """
     shapes: dict[str, tuple[int, ...]] = {
         "bert.embeddings.word_embeddings.weight": (vocabulary, d),
         "bert.embeddings.position_embeddings.weight": (positions, d),
@@ -65,6 +69,7 @@ def text_weights(
         linear(f"{layer}.intermediate.dense", inner, d)
         linear(f"{layer}.output.dense", d, inner)
         norm(f"{layer}.output.LayerNorm", d)
+    linear("bert.pooler.dense", d, d)
     linear("cls.predictions.transform.dense", d, d)
     norm("cls.predictions.transform.LayerNorm", d)
     linear("cls_projection_head.dense_to_hidden", projection, d)
@@ -72,11 +77,7 @@ def text_weights(
     linear("cls_projection_head.dense_to_output", projection, projection)
     generator = torch.Generator().manual_seed(0)
     weights = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
-    tied = {
-        "cls.predictions.decoder.weight": weights["bert.embeddings.word_embeddings.weight"].clone(),
-        "cls.predictions.decoder.bias": weights["cls.predictions.bias"].clone(),
-    }
-    return weights | tied | {"bert.embeddings.position_ids": torch.arange(positions)[None]}
+    return weights | {"bert.embeddings.position_ids": torch.arange(positions)[None]}
 
 
 def image_shapes() -> dict[str, tuple[int, ...]]:
@@ -124,18 +125,21 @@ def save_vae(folder: Path, **changes: Any) -> None:
     AutoencoderKL(**(config | changes)).save_pretrained(folder)
 
 
-def save_text(folder: Path) -> None:
-    """`microsoft/BiomedVLP-BioViL-T`: text encoder and tokenizer."""
+def save_text(
+    folder: Path, *, d: int = 12, inner: int = 20, layers: int = 2, heads: int = 2, positions: int = 128,
+    vocabulary: int = len(VOCABULARY),
+) -> None:  # fmt: skip
+    """`microsoft/BiomedVLP-BioViL-T`: text encoder and tokenizer, of d = 768, inner = 3072, … where published."""
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = {"d": 12, "inner": 20, "projection": 128, "vocabulary": len(VOCABULARY), "positions": 128}
     config = TEXT_CONFIG | {
-        "hidden_size": 12, "intermediate_size": 20, "projection_size": 128, "vocab_size": len(VOCABULARY),
-        "max_position_embeddings": 128, "num_attention_heads": 2, "num_hidden_layers": 2,
+        "hidden_size": d, "intermediate_size": inner, "projection_size": 128, "vocab_size": vocabulary,
+        "max_position_embeddings": positions, "num_attention_heads": heads, "num_hidden_layers": layers,
     }  # fmt: skip
+    weights = text_weights(d=d, inner=inner, projection=128, vocabulary=vocabulary, positions=positions, layers=layers)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG))
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    save_file(text_weights(**sizes), folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def save_image(folder: Path) -> None:
