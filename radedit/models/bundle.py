@@ -258,14 +258,16 @@ def _load_image_encoder(folder: Path) -> ImageEncoder | BioVilImage:
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Without the libraries' progress bars and advice, which say nothing about a bundle."""
-    verbosity = diffusers_logging.get_verbosity()
+    verbosities = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     diffusers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        diffusers_logging.set_verbosity(verbosity)
+        diffusers_logging.set_verbosity(verbosities[0])
+        transformers_logging.set_verbosity(verbosities[1])
         if bars:
             transformers_logging.enable_progress_bar()
 

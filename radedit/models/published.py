@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,27 +57,22 @@ def load(
     # What the user named is checked before anything is downloaded.
     order = sorted(releases, key=lambda part: releases[part].folder is None)
     files = {part: releases[part].locate(part) for part in order}
-    configurations = {part: _configuration(files[part]) for part in ("unet", "vae", "text_encoder")}
-    if "scaling_factor" not in configurations["vae"]:
-        raise ValueError(
-            f"The autoencoder's configuration, {files['vae']['config.json']}, has no scaling_factor, and without it "
-            "another autoencoder's would be used."
-        )
-
-    def read(part: str, loader: Any, path: Path, kind: str) -> Any:
-        return read_part(part, loader, path, device, DTYPES[kind])
-
-    bundle = Bundle(
-        unet=read("unet", partial(load_whole, UNet2DConditionModel), _folder(files["unet"]), dtype),
-        vae=read("vae", partial(load_whole, AutoencoderKL), _folder(files["vae"]), vae_dtype),
-        scheduler=scheduler,
-        text_encoder=read("text_encoder", partial(load_whole, CXRBert), _folder(files["text_encoder"]), dtype),
-        tokenizer=read("tokenizer", partial(published_tokenizer, max_length=max_length),
-                       _folder(files["text_encoder"]), dtype),
-        image_encoder=read("image_encoder", BioVilImage.from_checkpoint, *files["image_encoder"].values(), "float32"),
-        size=size,
-        attention_mask=attention_mask,
-    )  # fmt: skip
+    configuration = {part: _configuration(files[part]) for part in ("unet", "vae", "text_encoder")}
+    (checkpoint,) = files["image_encoder"].values()
+    _check_scaling(configuration["vae"])
+    sources: dict[str, tuple[Callable[[Path], Any], Path, str]] = {
+        "unet": (partial(load_whole, UNet2DConditionModel), configuration["unet"].parent, dtype),
+        "vae": (partial(load_whole, AutoencoderKL), configuration["vae"].parent, vae_dtype),
+        "text_encoder": (partial(load_whole, CXRBert), configuration["text_encoder"].parent, dtype),
+        "tokenizer": (
+            partial(published_tokenizer, max_length=max_length), configuration["text_encoder"].parent, dtype
+        ),
+        "image_encoder": (BioVilImage.from_checkpoint, checkpoint, "float32"),
+    }  # fmt: skip
+    parts = {
+        name: read_part(name, loader, path, device, DTYPES[kind]) for name, (loader, path, kind) in sources.items()
+    }
+    bundle = Bundle(**parts, scheduler=scheduler, size=size, attention_mask=attention_mask)
     _check_fit(bundle)
     assert bundle.vae is not None
     bundle.vae.enable_slicing()  # one film at a time: a block of them at 512 px would not fit many a GPU
@@ -87,17 +83,18 @@ def load(
     return bundle
 
 
-def _configuration(files: dict[str, Path]) -> dict[str, Any]:
-    path = next(path for path in files.values() if path.name == "config.json")
+def _configuration(files: dict[str, Path]) -> Path:
+    return next(path for path in files.values() if path.name == "config.json")
+
+
+def _check_scaling(path: Path) -> None:
+    """Refuse an autoencoder's configuration for which diffusers would take another autoencoder's scaling factor."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        known = "scaling_factor" in json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} can't be read as JSON: {error}. Fetch it again.") from error
-    return found
-
-
-def _folder(files: dict[str, Path]) -> Path:
-    return next(path for path in files.values() if path.name == "config.json").parent
+    if not known:
+        raise ValueError(f"{path} has no scaling_factor, and without it another autoencoder's would be used.")
 
 
 def _check_fit(bundle: Bundle) -> None:
