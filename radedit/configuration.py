@@ -41,6 +41,10 @@ OmegaConf.register_new_resolver("radedit.precision", lambda: mixed_precision(), 
 OmegaConf.register_new_resolver(
     "radedit.steps", lambda epochs, n, batch: math.ceil(int(epochs) * int(n) / int(batch)), replace=True
 )
+# The released weights' model card tells the share of steps to skip, editors begin at a step.
+OmegaConf.register_new_resolver(
+    "radedit.after_skip", lambda steps, share: int(steps) - int(int(steps) * float(share)), replace=True
+)
 
 
 def entry_point(config_name: str) -> Callable[[Task], Callable[[], None]]:

@@ -45,6 +45,14 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_bundle(tmp_path_factory.mktemp("bundle"))
 
 
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with copies of the published repositories, random and small. Not to be written to."""
+    from tests.published import save_published  # diffusers takes seconds
+
+    return save_published(tmp_path_factory.mktemp("published"))
+
+
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Filled with the key of every cheap predictor that is trained."""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -27,12 +28,14 @@ class Editor:
         replay: Its `replay`, bound likewise.
         inversion: Kind of trajectory that it shares, "ddpm" or "ddim"; None if it makes none.
         name: Of its module.
+        samples: Whether its x_0 is a draw from the autoencoder's posterior, and not the mode.
     """
 
     edit: Callable[..., Tensor]
     replay: Callable[..., Tensor]
     inversion: str | None
     name: str
+    samples: bool = False
 
     @classmethod
     def of(cls, edit: Any) -> Editor:
@@ -46,8 +49,9 @@ class Editor:
         if not hasattr(module, "replay"):
             raise ValueError(f"Editor {module.__name__} has no replay; every editor brings its edit and its replay.")
         return cls(
-            bound, partial(module.replay, **bound.keywords), module.INVERSION, module.__name__.rsplit(".", 1)[-1]
-        )
+            bound, partial(module.replay, **bound.keywords), module.INVERSION, module.__name__.rsplit(".", 1)[-1],
+            samples=draws_latents(module),
+        )  # fmt: skip
 
     @property
     def w(self) -> float:
@@ -92,6 +96,11 @@ class Editor:
         }
         latents["replay"] = self.replay(f_theta, x_0, None, masks, schedule, randn, trajectory=trajectory)
         return latents
+
+
+def draws_latents(module: ModuleType) -> bool:
+    """Whether an editor's module asks for x_0 drawn from the autoencoder's posterior."""
+    return getattr(module, "LATENT", "mode") == "sample"
 
 
 def _flat(edit: Callable[..., Tensor]) -> partial[Tensor]:

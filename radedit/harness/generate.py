@@ -260,12 +260,14 @@ class BlockEditor:
     ) -> dict[str, Tensor]:
         """Films → `vae` → `replay` → one edit for each prompt."""
         device = self.bundle.device
-        randn = record_randn(self.plan.seed, [loaded.record.id for loaded in block], device=device)
+        ids = [loaded.record.id for loaded in block]
+        randn = record_randn(self.plan.seed, ids, device=device)
+        posterior = record_randn(self.plan.seed, ids, device=device, stream="latent") if editor.samples else None
         masks = EditMasks(
             torch.stack([loaded.m_edit for loaded in block]).to(device),
             torch.stack([loaded.m_keep for loaded in block]).to(device),
         )
-        x_0 = self.bundle.encode(films.to(device)).float()
+        x_0 = self.bundle.encode(films.to(device), posterior).float()
         c = {kind: self.c[prompt] for kind, prompt in prompts.items()}
         latents = {"vae": x_0} | editor.edits(self.f_theta, x_0, c, masks, self.schedule, randn)
         return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}

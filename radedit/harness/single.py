@@ -16,6 +16,7 @@ from radedit.data.fingerprint import content_hash
 from radedit.data.geometry import Geometry
 from radedit.data.transforms import stretch
 from radedit.editing.noise import record_randn
+from radedit.harness.editors import draws_latents
 from radedit.harness.films import Film, FilmFiles
 from radedit.harness.paste import check_paste_back, paste_back
 from radedit.harness.provenance import NOTICE, git_commit, sha256_of, versions
@@ -86,6 +87,11 @@ class EditSettings:
         return tuple(getattr(sys.modules[self.editor.func.__module__], "MASKS", ("edit", "keep")))
 
     @property
+    def samples(self) -> bool:
+        """Whether x_0 is a draw from the autoencoder's posterior, and not the mode."""
+        return draws_latents(sys.modules[self.editor.func.__module__])
+
+    @property
     def needs(self) -> set[str]:
         """Masks that must be given."""
         pasted = {"none": set(), "keep": {"keep"}, "outside": {"edit"}}[self.paste_back]
@@ -151,9 +157,9 @@ def edit_film(film: Film, settings: EditSettings, bundle: Bundle) -> EditedFilm:
     schedule = bundle.schedule(settings.steps)
     prompts = [settings.prompt, *([settings.inversion_prompt] if settings.inversion_prompt else [])]
     c, c_inv = [*bundle.embed_prompts(prompts).split(1), None][:2]
-    x_0 = bundle.encode(source.to(bundle.device)).float()
-    randn = record_randn(settings.seed, [film.files.id], device=bundle.device)
-    x_edited = settings.editor(bundle.predictor(schedule), x_0, c_inv, c, masks, schedule, randn)
+    noise = partial(record_randn, settings.seed, [film.files.id], device=bundle.device)
+    x_0 = bundle.encode(source.to(bundle.device), noise(stream="latent") if settings.samples else None).float()
+    x_edited = settings.editor(bundle.predictor(schedule), x_0, c_inv, c, masks, schedule, noise())
     if not torch.isfinite(x_edited).all():
         raise ValueError("The edit diverged: it has values that are not finite. Use a smaller w.")
     square, round_trip = bundle.decode(x_edited).cpu(), bundle.decode(x_0).cpu()

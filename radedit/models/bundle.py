@@ -9,8 +9,9 @@ through this one code path; only sizes differ. Parts that are not there yet (a b
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -27,9 +28,11 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from radedit.models.biovil_image import BioVilImage
 from radedit.models.image_encoder import ImageEncoder
 from radedit.models.text_encoder import CXRBert, tokenize
 from radedit.schedule import Schedule
+from radedit.types import Randn
 
 PARTS = ("vae", "unet", "text_encoder", "image_encoder")
 
@@ -46,6 +49,8 @@ class Bundle:
         tokenizer: Its tokenizer.
         image_encoder: Films → joint space.
         size: Side of the films, px.
+        attention_mask: Whether the U-Net's prompts are encoded with their padding masked; the released pipeline passes
+            no mask.
         hash: Names the weights; empty for a bundle that was not loaded from a folder.
     """
 
@@ -54,8 +59,9 @@ class Bundle:
     scheduler: DDIMScheduler | None = None
     text_encoder: CXRBert | None = None
     tokenizer: Any = None
-    image_encoder: ImageEncoder | None = None
+    image_encoder: ImageEncoder | BioVilImage | None = None
     size: int = 128
+    attention_mask: bool = False
     hash: str = ""
 
     @classmethod
@@ -77,30 +83,20 @@ class Bundle:
             )
         bundle = cls(hash=hash_folder(folder))
         loaders: dict[str, Callable[[Path], Any]] = {
-            "vae": partial(_load_whole, AutoencoderKL),
-            "unet": partial(_load_whole, UNet2DConditionModel),
+            "vae": partial(load_whole, AutoencoderKL),
+            "unet": partial(load_whole, UNet2DConditionModel),
             "scheduler": DDIMScheduler.from_pretrained,
-            "text_encoder": partial(_load_whole, CXRBert),
+            "text_encoder": partial(load_whole, CXRBert),
             "tokenizer": AutoTokenizer.from_pretrained,
-            "image_encoder": ImageEncoder.from_pretrained,
+            "image_encoder": _load_image_encoder,
         }
         for name, loader in loaders.items():
-            if not (folder / name).is_dir():
-                continue
-            try:
-                with _quietly():
-                    part = loader(folder / name)
-                    if isinstance(part, nn.Module):
-                        part = part.to(device=device, dtype=dtype).eval().requires_grad_(False)
-                        if name in ("vae", "unet"):
-                            part.to(memory_format=torch.channels_last)  # a quarter less time, on a CPU as on a GPU
-            except Exception as error:  # each library raises its own
-                raise ValueError(
-                    f"Part {name!r} of the bundle in {folder} can't be read: {error}. Fetch or train it again."
-                ) from error
-            setattr(bundle, name, part)
+            if (folder / name).is_dir():
+                setattr(bundle, name, read_part(name, loader, folder / name, device, dtype))
         if bundle.vae is not None:
             bundle.size = int(bundle.vae.config["sample_size"])
+            if bundle.unet is not None and bundle.unet.config["sample_size"] is not None:
+                bundle.size = bundle.factor * int(bundle.unet.config["sample_size"])  # a VAE may serve several sizes
         return bundle
 
     def save(
@@ -136,18 +132,23 @@ class Bundle:
         return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
 
     @torch.no_grad()
-    def encode(self, images: Tensor) -> Tensor:
-        """Latents of films: the posterior's mode, scaled.
+    def encode(self, images: Tensor, randn: Randn | None = None) -> Tensor:
+        """Latents of films: the posterior's mode, or a draw from it, scaled.
 
         Args:
             images: Grey levels in [0, 1], shape (B, 1, H, W).
+            randn: Source of the draw, asked for the latents' shape; the mode where None.
 
         Returns:
             Shape (B, C, H / factor, W / factor).
         """
         assert self.vae is not None
         pixels = (2 * images - 1).to(self.vae.dtype).repeat(1, self.vae.config["in_channels"], 1, 1)
-        return self.vae.encode(pixels).latent_dist.mode() * self.vae.config["scaling_factor"]
+        posterior = self.vae.encode(pixels).latent_dist
+        latents = posterior.mode()
+        if randn is not None:
+            latents = latents + posterior.std * randn(latents.shape).to(latents)
+        return latents * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -160,14 +161,14 @@ class Bundle:
     def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
         """Token embeddings that condition the U-Net, shape (B, L, D); ∅ is the encoded empty string."""
         assert self.text_encoder is not None
-        input_ids, _ = tokenize(self.tokenizer, prompts, self.text_encoder.device)
-        return self.text_encoder.hidden(input_ids)
+        input_ids, attention_mask = tokenize(self.tokenizer, prompts, self.text_encoder.device)
+        return self.text_encoder.hidden(input_ids, attention_mask if self.attention_mask else None)
 
     @torch.no_grad()
     def embed_text(self, texts: Sequence[str]) -> Tensor:
         """Texts in the joint space, L2-normalised, shape (B, P)."""
         assert self.text_encoder is not None
-        return self.text_encoder.project(*tokenize(self.tokenizer, texts, self.text_encoder.device))
+        return self.text_encoder.project(*tokenize(self.tokenizer, texts, self.text_encoder.device)).float()
 
     @torch.no_grad()
     def embed_image(self, images: Tensor) -> Tensor:
@@ -212,25 +213,61 @@ class LatentPredictor:
         return eps_cond, eps_uncond
 
 
-def _load_whole(kind: Any, folder: Path) -> Any:
+def read_part(
+    name: str, loader: Callable[[Path], Any], path: Path, device: str | torch.device, dtype: torch.dtype
+) -> Any:
+    """One part of a bundle; a network in evaluation mode and frozen.
+
+    Raises:
+        ValueError: If its files are damaged, incomplete or another network's.
+    """
+    try:
+        with _quietly():
+            part = loader(path)
+            if isinstance(part, nn.Module):
+                part = part.to(device=device, dtype=dtype).eval().requires_grad_(False)
+                if name in ("vae", "unet"):
+                    part.to(memory_format=torch.channels_last)  # a quarter less time, on a CPU as on a GPU
+    except Exception as error:  # each library raises its own
+        raise ValueError(
+            f"Part {name!r} of the bundle can't be read from {path}: {error}. Fetch or train it again."
+        ) from error
+    return part
+
+
+def load_whole(kind: Any, folder: Path) -> Any:
     """A network of diffusers or transformers, which would fill weights that are not there at random."""
-    network, found = kind.from_pretrained(folder, output_loading_info=True)
+    network, found = kind.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
     if missing := sorted(found["missing_keys"]):
         raise ValueError(f"{len(missing)} of its weights are missing: {', '.join(missing[:3])}")
     return network
 
 
+def _load_image_encoder(folder: Path) -> ImageEncoder | BioVilImage:
+    """Ours or BioViL-T's; its configuration says which."""
+    kinds: dict[str, type[ImageEncoder] | type[BioVilImage]] = {
+        "radedit.ImageEncoder": ImageEncoder,
+        "radedit.BioVilImage": BioVilImage,
+    }
+    architecture = json.loads((folder / "config.json").read_text()).get("architecture", "radedit.ImageEncoder")
+    if architecture not in kinds:
+        raise ValueError(f"its architecture is {architecture!r}; allowed are {', '.join(kinds)}")
+    return kinds[architecture].from_pretrained(folder)
+
+
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Without the libraries' progress bars and advice, which say nothing about a bundle."""
-    verbosity = diffusers_logging.get_verbosity()
+    verbosities = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     diffusers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        diffusers_logging.set_verbosity(verbosity)
+        diffusers_logging.set_verbosity(verbosities[0])
+        transformers_logging.set_verbosity(verbosities[1])
         if bars:
             transformers_logging.enable_progress_bar()
 
@@ -250,8 +287,16 @@ def adopt(source: Path, folder: Path, parts: Sequence[str]) -> None:
 
 def hash_folder(folder: Path) -> str:
     """SHA-256 over names and contents of a folder's weights and configurations."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json", ".txt"})
+    return hash_files({str(path.relative_to(folder)): path for path in paths})
+
+
+def hash_files(paths: Mapping[str, Path]) -> str:
+    """SHA-256 over names and contents."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json", ".txt"}):
-        digest.update(str(path.relative_to(folder)).encode())
-        digest.update(path.read_bytes())
+    for name, path in paths.items():
+        digest.update(name.encode())
+        with path.open("rb") as file:
+            while chunk := file.read(2**24):  # weights may be larger than the memory
+                digest.update(chunk)
     return digest.hexdigest()

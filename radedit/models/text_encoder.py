@@ -6,7 +6,9 @@ safetensors with no remote code, and a small one of ours loads the same way.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -97,7 +99,40 @@ def train_tokenizer(texts: Iterable[str], *, max_length: int, vocabulary: int = 
     learned.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     learned.train_from_iterator(texts, trainer)
 
-    tokenizer = Tokenizer(models.WordPiece(learned.get_vocab(), unk_token="[UNK]"))
+    return _word_piece(learned.get_vocab(), normalizer, max_length)
+
+
+def published_tokenizer(folder: Path, *, max_length: int) -> PreTrainedTokenizerFast:
+    """The tokenizer of published CXR-BERT weights, from `vocab.txt` and `tokenizer_config.json`.
+
+    Its class, `CXRBertTokenizer`, is BERT's own under another name, which libraries find only by running the
+    publishers' code.
+
+    Args:
+        folder: Of the published files.
+        max_length: Tokens an encoding is padded and cut to; the released pipeline has 128.
+
+    Raises:
+        ValueError: If the vocabulary lacks BERT's special tokens.
+    """
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    vocabulary = {word: number for number, word in enumerate(words) if word}
+    if absent := [token for token in SPECIAL_TOKENS.values() if token not in vocabulary]:
+        raise ValueError(f"vocab.txt lacks {', '.join(absent)}: it is not the vocabulary of a BERT")
+    normalizer = normalizers.BertNormalizer(
+        lowercase=config.get("do_lower_case", True),
+        strip_accents=config.get("strip_accents"),
+        handle_chinese_chars=config.get("tokenize_chinese_chars", True),
+    )
+    return _word_piece(vocabulary, normalizer, max_length)
+
+
+def _word_piece(
+    vocabulary: dict[str, int], normalizer: normalizers.Normalizer, max_length: int
+) -> PreTrainedTokenizerFast:
+    """BERT's tokenizer for a vocabulary."""
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
     cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     assert cls is not None and sep is not None

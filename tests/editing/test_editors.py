@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from radedit.editing import diffedit, lance, radedit, sdedit
+from radedit.editing import diffedit, lance, radedit, released_compat, sdedit
 from radedit.editing.inversion import invert, invert_ddim
 from radedit.types import EditMasks
 
 if TYPE_CHECKING:
     from tests.editing.conftest import Counted, Toy
 
-EDITORS = [radedit, diffedit, lance, sdedit]
+EDITORS = [radedit, diffedit, lance, sdedit, released_compat]
 MASKED = [radedit, diffedit]
 sizes = st.fixed_dictionaries(
     {name: st.integers(1, 4) for name in ("batch", "channels", "height", "width")}

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from transformers import BertTokenizer
 
 from radedit.models.bundle import Bundle
-from radedit.models.text_encoder import SPECIAL_TOKENS, CXRBert, tokenize, train_tokenizer
+from radedit.models.text_encoder import SPECIAL_TOKENS, CXRBert, published_tokenizer, tokenize, train_tokenizer
 from radedit.phantom.reports import phrases
+from tests.published import TOKENIZER_CONFIG, VOCABULARY, text_weights
 from tests.tiny_bundle import WORDS
 
 # config.json of CXR-BERT, as microsoft/hi-ml's modelling code writes it, but small
@@ -36,43 +38,7 @@ TOKENIZER = train_tokenizer(WORDS, max_length=12, vocabulary=160)
 
 
 def published_weights() -> dict[str, Tensor]:
-    """Random weights with the names and shapes that transformers 4 gave BERT, and CXR-BERT's projection."""
-    d, inner, p, vocabulary = 12, 20, 6, 30
-    shapes: dict[str, tuple[int, ...]] = {
-        "bert.embeddings.word_embeddings.weight": (vocabulary, d),
-        "bert.embeddings.position_embeddings.weight": (24, d),
-        "bert.embeddings.token_type_embeddings.weight": (2, d),
-        "cls.predictions.bias": (vocabulary,),
-    }
-
-    def linear(name: str, n_out: int, n_in: int) -> None:
-        shapes.update({f"{name}.weight": (n_out, n_in), f"{name}.bias": (n_out,)})
-
-    def norm(name: str, n: int) -> None:
-        shapes.update({f"{name}.weight": (n,), f"{name}.bias": (n,)})
-
-    norm("bert.embeddings.LayerNorm", d)
-    for i in range(2):
-        layer = f"bert.encoder.layer.{i}"
-        for name in ("query", "key", "value"):
-            linear(f"{layer}.attention.self.{name}", d, d)
-        linear(f"{layer}.attention.output.dense", d, d)
-        norm(f"{layer}.attention.output.LayerNorm", d)
-        linear(f"{layer}.intermediate.dense", inner, d)
-        linear(f"{layer}.output.dense", d, inner)
-        norm(f"{layer}.output.LayerNorm", d)
-    linear("cls.predictions.transform.dense", d, d)
-    norm("cls.predictions.transform.LayerNorm", d)
-    linear("cls_projection_head.dense_to_hidden", p, d)
-    norm("cls_projection_head.LayerNorm", p)
-    linear("cls_projection_head.dense_to_output", p, p)
-    generator = torch.Generator().manual_seed(0)
-    weights = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
-    tied = {
-        "cls.predictions.decoder.weight": weights["bert.embeddings.word_embeddings.weight"].clone(),
-        "cls.predictions.decoder.bias": weights["cls.predictions.bias"].clone(),
-    }
-    return weights | tied | {"bert.embeddings.position_ids": torch.arange(24)[None]}
+    return text_weights(d=12, inner=20, projection=6, vocabulary=30, positions=24)
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +61,57 @@ def test_published_weights_load_without_their_code(published: Path) -> None:
     encoder = Bundle.load(published).text_encoder
     assert encoder is not None
     loaded, weights = encoder.state_dict(), published_weights()
-    assert set(weights) - set(loaded) <= {"bert.embeddings.position_ids"}
+    unused = {"bert.embeddings.position_ids", "bert.pooler.dense.weight", "bert.pooler.dense.bias"}
+    shared = {
+        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    }
+    assert set(weights) - set(loaded) == unused
+    assert set(loaded) - set(weights) <= set(shared)
+    assert all(torch.equal(loaded[name], weights[source]) for name, source in shared.items() if name in loaded)
     assert all(torch.equal(loaded[name], weights[name]) for name in loaded if name in weights)
-    assert set(loaded) <= set(weights)
+
+
+def test_a_configuration_without_a_model_type_is_read(published: Path, tmp_path: Path) -> None:
+    """As on the release's branch main."""
+    config = {key: value for key, value in PUBLISHED_CONFIG.items() if key != "model_type"}
+    save_file(published_weights(), tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    encoder, other = CXRBert.from_pretrained(tmp_path).eval(), Bundle.load(published).text_encoder
+    assert encoder.config.projection_size == 6 and other is not None
+    input_ids = torch.tensor([[2, 7, 9, 3]])
+    assert torch.equal(encoder.hidden(input_ids), other.hidden(input_ids))
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_published_tokenizer_is_berts(tmp_path: Path, lower: bool) -> None:
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG | {"do_lower_case": lower}))
+    ours = published_tokenizer(tmp_path, max_length=20)
+    berts = BertTokenizer(
+        vocab={word: number for number, word in enumerate(VOCABULARY)}, do_lower_case=lower, model_max_length=20
+    )
+    texts = ["No acute process.", "Left PNEUMOTHORAX, œdème 3 cm", "", "a [MASK] b-c", "left " * 30]
+    expected = berts(texts, padding="max_length", truncation=True, max_length=20)
+    found = ours(texts, padding="max_length", truncation=True, max_length=20)
+    assert found["input_ids"] == expected["input_ids"]
+    assert found["attention_mask"] == expected["attention_mask"]
+
+
+def test_published_tokenizer_by_hand(tmp_path: Path) -> None:
+    """[CLS] no acute pneumo ##thorax . [SEP] [PAD] … are lines of vocab.txt, counted from 0."""
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG))
+    input_ids, attention = tokenize(published_tokenizer(tmp_path, max_length=9), ["No acute pneumothorax."])
+    assert input_ids.tolist() == [[2, 5, 6, 8, 9, 37, 3, 0, 0]]
+    assert attention.tolist() == [[1, 1, 1, 1, 1, 1, 1, 0, 0]]
+
+
+def test_a_vocabulary_without_berts_tokens_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("no\nacute\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG))
+    with pytest.raises(ValueError, match=r"vocab.txt lacks \[PAD\], \[UNK\]"):
+        published_tokenizer(tmp_path, max_length=9)
 
 
 def test_published_weights_project_as_their_code_does(published: Path) -> None:
