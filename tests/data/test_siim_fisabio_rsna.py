@@ -50,8 +50,8 @@ def test_the_published_tables_are_read_as_written(tmp_path: Path) -> None:
     assert (first.record.id, first.record.labels, first.record.attributes["appearance"]) == (
         "0123456789ab", {"covid": 1}, "Typical Appearance",
     )  # fmt: skip
-    assert first.boxes == {"opacity": [Box(410.5, 300.25, 800.5, 1200.0), Box(1900.0, 320.5, 750.5, 1100.0)]}
-    assert (second.record.id, second.record.labels, second.boxes) == ("ba9876543210", {"covid": 0}, {"opacity": []})
+    assert first.boxes == {"opacities": [Box(410.5, 300.25, 800.5, 1200.0), Box(1900.0, 320.5, 750.5, 1100.0)]}
+    assert (second.record.id, second.record.labels, second.boxes) == ("ba9876543210", {"covid": 0}, {"opacities": []})
     assert first.record.attributes["study_id"] == first.record.subject_id == "00aa11bb22cc"  # no header to ask
 
 
@@ -77,7 +77,7 @@ def test_a_subject_is_a_patient_over_studies_and_a_study_where_the_header_has_no
 def test_films_of_the_label_1_without_boxes_stay_and_can_be_counted(root: Path) -> None:
     films = SiimFisabioRsna(root, covid=1)
     assert [record.attributes["n_boxes"] for record in films.records] == ["2", "0", "0"]
-    assert films.load(films.records[1]).boxes == {"opacity": []}
+    assert films.load(films.records[1]).boxes == {"opacities": []}
 
 
 def test_monochrome1_is_shown_bright_is_dense(root: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_box_stays_on_the_bright_part_that_it_was_drawn_around(
     if shown.max() - shown.min() < 0.5:
         return  # cropped away, or nothing else is left
     square = preprocess(sample, 64)
-    (box,) = square.boxes["opacity"]
+    (box,) = square.boxes["opacities"]
     within, around = _painted(box, -2.5), _painted(box, 2.5)  # the edge is smooth where the film was enlarged
     assert (square.image[0][within] > 0.5).all() and (square.image[0][~around] < 0.5).all()
 

@@ -30,7 +30,7 @@ from radedit.types import Box, Record
 logger = logging.getLogger(__name__)
 
 NAME = "SIIM-FISABIO-RSNA"
-BOXES = "opacity"
+BOXES = "opacities"
 COVID = {  # App. B
     "Negative for Pneumonia": 0,
     "Typical Appearance": 1,
@@ -41,7 +41,7 @@ COLLECTIONS = ("BIMCV", "RICORD")
 
 
 class SiimFisabioRsna(FilmFiles):
-    """Films with the label `covid` (App. B), boxes `opacity`, and the attributes `appearance` and `n_boxes`.
+    """Films with the label `covid` (App. B), boxes `opacities`, and the attributes `appearance` and `n_boxes`.
 
     One record is one film of `train/`; `test/` has no labels. Everyone who drew boxes saw every film, so a film
     without any has an empty list. Films of covid = 1 without boxes stay in the set: they can be learnt from, but not
