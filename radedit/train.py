@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import CONF, close_logger, entry_point, name_missing_choice
-from radedit.models.bundle import adopt
+from radedit.models.bundle import adopt, lacking
 from radedit.trained import note_recipe, recipe
 from radedit.training.checkpoint import BestPoint, ResumePoint
 
@@ -31,6 +31,8 @@ def run(config: DictConfig) -> None:
     torch.manual_seed(config.seed)  # the first weights; whatever is drawn later has a generator of its own
     if config.adopt.folder:
         adopt(Path(config.adopt.folder), Path(config.bundle), config.adopt.parts)
+    elif config.adopt.generator and (absent := lacking(Path(config.bundle), config.adopt.parts)):
+        instantiate(config.adopt.generator).save(config.bundle, dtype=torch.float32, parts=absent)
     named = recipe(config)
     data, module = instantiate(config.data, _convert_="all"), instantiate(config.module, _convert_="all")
     if hasattr(module, "prepare"):

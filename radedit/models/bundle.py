@@ -285,6 +285,11 @@ def adopt(source: Path, folder: Path, parts: Sequence[str]) -> None:
             shutil.copytree(source / part, folder / part)
 
 
+def lacking(folder: Path, parts: Sequence[str]) -> list[str]:
+    """Those of `parts` that a bundle does not have."""
+    return [part for part in parts if not (folder / part).is_dir()]
+
+
 def hash_folder(folder: Path) -> str:
     """SHA-256 over names and contents of a folder's weights and configurations."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json", ".txt"})

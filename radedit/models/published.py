@@ -23,7 +23,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def load(
-    unet: Release, vae: Release, text_encoder: Release, image_encoder: Release, scheduler: DDIMScheduler, *,
+    unet: Release | None, vae: Release, text_encoder: Release, image_encoder: Release, scheduler: DDIMScheduler, *,
     size: int = 512, dtype: str = "bfloat16", vae_dtype: str = "float32", attention_mask: bool = False,
     max_length: int = 128, device: str | torch.device = "cpu",
 ) -> Bundle:  # fmt: skip
@@ -33,7 +33,7 @@ def load(
     attention, the factor that scales latents) is read from their own configurations.
 
     Args:
-        unet: Where RadEdit's files are.
+        unet: Where RadEdit's files are; None leaves it out, for who trains one and needs the other parts only.
         vae: Where the SDXL autoencoder's are.
         text_encoder: Where those of BioViL-T's text encoder and tokenizer are.
         image_encoder: Where the checkpoint of BioViL-T's image encoder is.
@@ -53,15 +53,16 @@ def load(
         if value not in allowed:
             reason = ": the SDXL autoencoder overflows in float16, and gives NaN" if value == "float16" else ""
             raise ValueError(f"generator.{key} is {value!r}{reason}. Allowed are {', '.join(allowed)}.")
-    releases = {"unet": unet, "vae": vae, "text_encoder": text_encoder, "image_encoder": image_encoder}
+    releases = {"vae": vae, "text_encoder": text_encoder, "image_encoder": image_encoder}
+    if unet is not None:
+        releases["unet"] = unet
     # What the user named is checked before anything is downloaded.
     order = sorted(releases, key=lambda part: releases[part].folder is None)
     files = {part: releases[part].locate(part) for part in order}
-    configuration = {part: _configuration(files[part]) for part in ("unet", "vae", "text_encoder")}
+    configuration = {part: _configuration(files[part]) for part in releases if part != "image_encoder"}
     (checkpoint,) = files["image_encoder"].values()
     _check_scaling(configuration["vae"])
     sources: dict[str, tuple[Callable[[Path], Any], Path, str]] = {
-        "unet": (partial(load_whole, UNet2DConditionModel), configuration["unet"].parent, dtype),
         "vae": (partial(load_whole, AutoencoderKL), configuration["vae"].parent, vae_dtype),
         "text_encoder": (partial(load_whole, CXRBert), configuration["text_encoder"].parent, dtype),
         "tokenizer": (
@@ -69,6 +70,8 @@ def load(
         ),
         "image_encoder": (BioVilImage.from_checkpoint, checkpoint, "float32"),
     }  # fmt: skip
+    if "unet" in configuration:
+        sources["unet"] = (partial(load_whole, UNet2DConditionModel), configuration["unet"].parent, dtype)
     parts = {
         name: read_part(name, loader, path, device, DTYPES[kind]) for name, (loader, path, kind) in sources.items()
     }
@@ -99,17 +102,22 @@ def _check_scaling(path: Path) -> None:
 
 def _check_fit(bundle: Bundle) -> None:
     """Refuse parts of different models before anything is edited with them."""
-    assert bundle.vae is not None and bundle.unet is not None and bundle.text_encoder is not None
+    assert bundle.vae is not None and bundle.text_encoder is not None
     assert isinstance(bundle.image_encoder, BioVilImage)
-    text, attended = bundle.text_encoder.config, bundle.unet.config["cross_attention_dim"]
-    for what, one, other in (
-        ("The autoencoder's latent_channels and the U-Net's in_channels",
-         bundle.vae.config["latent_channels"], bundle.unet.config["in_channels"]),
-        ("The text encoder's hidden_size and the U-Net's cross_attention_dim",
-         text.hidden_size, attended[0] if isinstance(attended, list | tuple) else attended),
+    text = bundle.text_encoder.config
+    pairs = [
         ("The text encoder's projection_size and the image encoder's",
          text.projection_size, bundle.image_encoder.config["projection_size"]),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    if bundle.unet is not None:
+        attended = bundle.unet.config["cross_attention_dim"]
+        pairs += [
+            ("The autoencoder's latent_channels and the U-Net's in_channels",
+             bundle.vae.config["latent_channels"], bundle.unet.config["in_channels"]),
+            ("The text encoder's hidden_size and the U-Net's cross_attention_dim",
+             text.hidden_size, attended[0] if isinstance(attended, list | tuple) else attended),
+        ]  # fmt: skip
+    for what, one, other in pairs:
         if one != other:
             raise ValueError(f"{what} differ, {one} and {other}: these parts do not belong together.")
     if len(bundle.tokenizer) > text.vocab_size:
