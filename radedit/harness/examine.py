@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -16,10 +17,13 @@ from radedit.editing.inversion import invert
 from radedit.editing.noise import record_randn
 from radedit.editing.radedit import edit, replay
 from radedit.harness.generator import reconstruction
+from radedit.harness.realism import halves, kernel_distance
 from radedit.harness.statistics import clustered_mean
 from radedit.models.bundle import PARTS, Bundle
 from radedit.phantom.reports import NORMAL, SIDES, phrasebook
 from radedit.types import EditMasks, Reader, Sample
+
+logger = logging.getLogger(__name__)
 
 LATERAL = {"pneumothorax": -1, "consolidation": 1}  # findings of one side, and whether they darken or brighten a lung
 BATCH = 16
@@ -35,6 +39,8 @@ class Examination:
         steps: T.
         w: Guidance weight.
         n_sentences: Sentences of each kind and finding.
+        n_samples: Films drawn from noise, by the reports of as many of `films`, to be compared with all of them.
+        guidance: Weight with which they are drawn.
         seed: Of all noise.
     """
 
@@ -43,17 +49,28 @@ class Examination:
     steps: int
     w: float
     n_sentences: int
+    n_samples: int = 64
+    guidance: float = 3.0
     seed: int = 0
 
     def run(self, bundle: Bundle) -> dict[str, Any]:
         """Every figure, as JSON has it."""
         bundle.require("vae", "unet", "text_encoder", "tokenizer", "image_encoder")
         samples = _load(self.films, bundle)
-        reconstructed = reconstruction(bundle, torch.stack([sample.image for sample in samples]))
+        films = torch.stack([sample.image for sample in samples])
+        reconstructed = reconstruction(bundle, films)
+        texts = [samples[i % len(samples)].record.report for i in range(self.n_samples)]
+        made = draw(bundle, texts, steps=self.steps, w=self.guidance, seed=self.seed)
         return {
             "parameters": {part: count(getattr(bundle, part)) for part in PARTS},
             "films": len(samples),
             "reconstruction": {name: float(values.mean()) for name, values in reconstructed.items()},
+            "kernel_distance": {
+                "samples": kernel_distance(bundle, films, made),
+                "other patients": kernel_distance(
+                    bundle, *halves(films.unbind(), [sample.record.subject_id for sample in samples])
+                ),
+            },
             "noise": noise_prediction(bundle, samples, self.seed),
             "joint_space": joint_space(bundle, samples),
             "reaction": self.reaction(bundle),
@@ -160,7 +177,13 @@ def count(module: nn.Module) -> int:
 
 
 def _load(reader: Reader, bundle: Bundle) -> list[Sample]:
-    return [preprocess(reader.load(record), bundle.size) for record in reader.records]
+    samples = []
+    for record in reader.records:
+        try:
+            samples.append(preprocess(reader.load(record), bundle.size))
+        except (ValueError, OSError) as error:
+            logger.warning("Skipped record %s: %s", record.id, error)
+    return samples
 
 
 def _parts(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
@@ -172,19 +195,39 @@ def _mean(values: Tensor, region: Tensor) -> Tensor:
 
 
 def draw_samples(bundle: Bundle, prompts: Sequence[str], n: int, *, steps: int, w: float, seed: int) -> Tensor:
-    """Films from noise alone, by the reverse process of Eq. 4 with guidance: (prompts, n, H, W)."""
+    """Films from noise alone, `n` for each prompt, by the same noise for every prompt: (prompts, n, H, W)."""
+    names = [str(i) for i in range(n)]
+    drawn = [draw(bundle, [prompt] * n, steps=steps, w=w, seed=seed, names=names) for prompt in prompts]
+    return torch.stack(drawn)[:, :, 0]
+
+
+def draw(
+    bundle: Bundle, prompts: Sequence[str], *, steps: int, w: float, seed: int, names: Sequence[str] | None = None
+) -> Tensor:
+    """A film from noise alone for each prompt, by the reverse process of Eq. 4 with guidance: (n, 1, H, W).
+
+    Args:
+        bundle: The generator.
+        prompts: Texts.
+        steps: T.
+        w: Guidance weight.
+        seed: Of the noise.
+        names: What names the noise of each; their positions where None.
+    """
     schedule = bundle.schedule(steps)
     f_theta = bundle.predictor(schedule)
     assert bundle.unet is not None
     side, channels = bundle.size // bundle.factor, int(bundle.unet.config["in_channels"])
-    rows = []
-    for prompt in prompts:
-        randn = record_randn(seed, [str(i) for i in range(n)], device=bundle.device)  # the same for every prompt
-        z = randn((steps + 1, n, channels, side, side))
-        c = bundle.embed_prompts([prompt])
+    names = [str(i) for i in range(len(prompts))] if names is None else names
+    films = []
+    for first in range(0, len(prompts), BATCH):
+        part = slice(first, first + BATCH)
+        randn = record_randn(seed, list(names[part]), device=bundle.device)
+        z = randn((steps + 1, len(prompts[part]), channels, side, side))
+        c = bundle.embed_prompts(prompts[part])
         x_t = z[steps]
         for t in range(steps, 0, -1):
             eps_cond, eps_uncond = f_theta.pair(x_t, t, c)
             x_t = schedule.mean(x_t, t, eps_uncond + w * (eps_cond - eps_uncond)) + schedule.sigma(t) * z[t - 1]
-        rows.append(bundle.decode(x_t).cpu()[:, 0])
-    return torch.stack(rows)
+        films.append(bundle.decode(x_t).cpu())
+    return torch.cat(films)

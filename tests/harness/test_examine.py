@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,12 @@ def test_samples_of_two_prompts_begin_with_the_same_noise(bundle: Bundle) -> Non
 
 
 def test_commands_write_their_figures(tiny_bundle: Path, tmp_path: Path) -> None:
-    small = [
-        f"{key}.{name}" for key in ("examination.films", "examination.healthy") for name in (f"size={SIZE}", "n=2")
-    ]
+    small = [f"examined.{films}.size={SIZE}" for films in ("films", "healthy")]
+    small += ["examined.films.n=14", "examined.healthy.n=2", "examination.n_samples=4"]
     sampling = ["sampling.steps=2", "n_samples=2", "examination.steps=2", "examination.n_sentences=1"]
     assert run(examine.main, [f"generator.folder={tiny_bundle}", f"out={tmp_path}", *small, *sampling]) == 0
     assert run(phantoms.main, [f"out={tmp_path}", "n=2", f"size={SIZE}"]) == 0
     written = {path.name for path in tmp_path.iterdir()}
     assert {"examination.json", "samples.png", "findings.png", "hospitals.png"} <= written
+    distances = json.loads((tmp_path / "examination.json").read_text())["kernel_distance"]
+    assert distances["samples"]["n_made"] == 4 and distances["other patients"]["deviation"] >= 0
