@@ -17,7 +17,7 @@ from radedit.data.images import read_image, read_mask
 from radedit.data.stress_set import read_rows
 from radedit.editing.noise import record_randn
 from radedit.editing.score import directional_similarity
-from radedit.harness.scenario import Addition, StressData
+from radedit.harness.scenario import Addition, Removal, Shift, StressData
 from radedit.harness.statistics import clustered_mean
 from radedit.models.bundle import Bundle
 
@@ -42,7 +42,7 @@ class Judgement:
 
 def judge(
     bundle: Bundle,
-    scenario: Addition,
+    scenario: Addition | Removal,
     data: StressData,
     stress_set: Path,
     threshold: float,
@@ -55,7 +55,8 @@ def judge(
 
     Args:
         bundle: The generator that made the set.
-        scenario: What it added.
+        scenario: What it added or removed. An addition is measured against its sham, in the upper half of m_edit,
+            where a drawn one lies; a removal against the replay, whose text says nothing, in all of m_edit.
         data: Readers that the set was made from.
         stress_set: Folder of the set.
         threshold: Editing scores at or above it were kept.
@@ -67,10 +68,13 @@ def judge(
     ours, theirs = (reconstruction(which, films.images["source"], batch) for which in (bundle, rival))
     noise, noise_rival = (_noise_error(which, films, batch) for which in (bundle, rival))
     edit, keep = films.masks["m_edit"], films.masks["m_keep"]
-    upper, elsewhere = torch.stack([_upper_half(mask) for mask in edit]), ~(edit | keep)
-    change = 255 * (films.images["edit"] - films.images["sham"])
+    elsewhere = ~(edit | keep)
+    base, where, place = "replay", edit, "m_edit"
+    if isinstance(scenario, Addition):
+        base, where, place = "sham", torch.stack([_upper_half(mask) for mask in edit]), "m_edit’s upper half"
+    change = 255 * (films.images["edit"] - films.images[base])
     path = 255 * (films.images["edit"] - films.images["vae"])
-    added = _mean(change, upper)
+    added = _mean(change, where)
     figures = [
         films.figure("PSNR of the VAE’s round trip", ours["psnr"], "dB", "higher is better", theirs["psnr"]),
         films.figure("SSIM of the VAE’s round trip", ours["ssim"], "", "1 is a perfect copy", theirs["ssim"]),
@@ -82,9 +86,9 @@ def judge(
             "Error of the inversion", _mean(255 * (films.images["replay"] - films.images["vae"]).abs(), None),
             "grey levels", "replay against round trip, mean absolute",
         ),
-        films.figure("Edit less sham, m_edit’s upper half", added, "grey levels", "what the prompt adds, signed"),
-        films.figure("Edit less sham, m_keep", _mean(change, keep), "grey levels", "should be 0"),
-        films.figure("Edit less sham, elsewhere", _mean(change, elsewhere), "grey levels", "should be near 0"),
+        films.figure(f"Edit less {base}, {place}", added, "grey levels", "what the prompt changes, signed"),
+        films.figure(f"Edit less {base}, m_keep", _mean(change, keep), "grey levels", "should be 0"),
+        films.figure(f"Edit less {base}, elsewhere", _mean(change, elsewhere), "grey levels", "should be near 0"),
         films.figure(
             "Pixels outside the masks that the edit changed by 10 grey levels or more",
             100 * _mean((path.abs() >= 10).float(), elsewhere), "%", "against the round trip",
@@ -95,8 +99,8 @@ def judge(
     weaknesses = []
     if kept.mean() < WEAK:
         weaknesses.append(f"the editing score kept only {kept.sum():.0f} of {len(kept)} edits")
-    if "twin" in films.images:
-        drawn = _mean(255 * (films.images["twin"] - films.images["source"]), upper)
+    if "twin" in films.images and isinstance(scenario, Addition):
+        drawn = _mean(255 * (films.images["twin"] - films.images["source"]), where)
         cosine = _score(bundle, scenario, films.images["source"], films.images["twin"], batch)
         figures += [
             films.figure(
@@ -179,7 +183,7 @@ def _noise_error(bundle: Bundle, films: Films, batch: int) -> NDArray[np.float64
     return torch.cat(errors).double().numpy()
 
 
-def _score(bundle: Bundle, scenario: Addition, before: Tensor, after: Tensor, batch: int) -> NDArray[np.float64]:
+def _score(bundle: Bundle, scenario: Shift, before: Tensor, after: Tensor, batch: int) -> NDArray[np.float64]:
     real, edited = bundle.embed_text([scenario.score_real, scenario.score_edit])
     one, other = (
         torch.cat([bundle.embed_image(x.to(bundle.device)) for x in films.split(batch)]) for films in (before, after)
