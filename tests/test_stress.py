@@ -184,7 +184,10 @@ MISTAKES = {
     "no predictor": ([SCENARIO, "predictors.confounded_classifier.folder=nowhere"], "No predictor in"),
     "out is below a file": ([SCENARIO, "out=notes.txt/out"], "notes.txt/out: Not a directory"),
     "no such masks": ([SCENARIO, "mask_strategy=boxes_complement"], "has no boxes 'opacities'; it has none. Choose a"),
-    "truncated weights": ([SCENARIO, "generator.folder=truncated"], "Part 'unet' of the bundle in truncated can't"),
+    "truncated weights": (
+        [SCENARIO, "generator.folder=truncated"],
+        "Part 'unet' of the bundle in truncated/unet can't",
+    ),
     "truncated predictor": ([SCENARIO, "predictors.unconfounded_segmenter.folder=cut"], "predictor in cut is damaged"),
 }
 

@@ -230,7 +230,7 @@ def read_part(
                     part.to(memory_format=torch.channels_last)  # a quarter less time, on a CPU as on a GPU
     except Exception as error:  # each library raises its own
         raise ValueError(
-            f"Part {name!r} of the bundle can't be read from {path}: {error}. Fetch or train it again."
+            f"Part {name!r} of the bundle in {path} can't be read: {error}. Fetch or train it again."
         ) from error
     return part
 

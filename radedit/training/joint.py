@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from radedit.data.module import FilmData, step_generator
+from radedit.models.biovil_image import BioVilImage
 from radedit.models.bundle import Bundle
 from radedit.models.image_encoder import ImageEncoder
 from radedit.models.text_encoder import CXRBert, tokenize
@@ -33,7 +34,7 @@ class JointTraining(L.LightningModule):
     def __init__(
         self,
         text_encoder: CXRBert,
-        image_encoder: ImageEncoder,
+        image_encoder: ImageEncoder | BioVilImage,
         tokenizer: Any,
         *,
         lr: float = 1e-3,

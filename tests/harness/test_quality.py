@@ -17,6 +17,7 @@ from radedit.harness.quality import Regions, Truth, gap_closed, quality, referen
 from radedit.masks import lesion_and_device
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World
+from radedit.types import Randn
 
 SIZE, FACTOR = 128, 4  # as the shipped generator's; errors are low-pass in pixels, so a smaller film is another test
 N, FEW = 48, 12
@@ -32,7 +33,7 @@ class Lossless(Bundle):
     def device(self) -> torch.device:
         return torch.device("cpu")
 
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor, randn: Randn | None = None) -> Tensor:
         return images
 
     def decode(self, latents: Tensor) -> Tensor:
