@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def write_mimic(root: Path, n: int) -> None:
         metadata.append([dicom, subject, study, *about])
         split.append([dicom, study, subject, "train" if number // 2 % 20 else "test"])
         labels.append([subject, study, *("1.0" if number % 14 == i else "" for i in range(14))])
-    tables = {
+    tables: dict[str, list[Sequence[object]]] = {
         "metadata": [METADATA, *metadata],
         "split": [("dicom_id", "study_id", "subject_id", "split"), *split],
         "chexpert": [("subject_id", "study_id", *FINDINGS), *labels],

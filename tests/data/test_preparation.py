@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from radedit.data.film_files import Film, FilmFiles
-from radedit.data.images import write_png
+from radedit.data.images import read_mask, write_png
 from radedit.data.index_table import content_ids
 from radedit.data.leaks import check_leaks
 from radedit.data.preparation import Preparation
@@ -137,6 +137,15 @@ def test_a_file_that_comes_up_missing_on_loading_is_listed_too(films: FilmFiles,
     )
     assert Preparation(broken, tmp_path / "out").run() == 2
     assert listed(tmp_path / "out/missing.csv") == ["film/0", "film/1"]
+
+
+def test_a_file_that_was_fetched_afterwards_is_found_by_the_same_command(films: FilmFiles, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    lazy = {"lungs": lambda size: read_mask(mask, size)}
+    whole = FilmFiles("toy", films.root, [Film(r, films.film(r).image, lazy) for r in films.records[:2]], excluded={})
+    assert Preparation(whole, tmp_path / "out").run() == 2
+    write_png(mask, torch.eye(20, 24)[None] > 0, text={})
+    assert Preparation(whole, tmp_path / "out").run() == 0 and not (tmp_path / "out/missing.csv").exists()
 
 
 def test_a_replaced_film_is_looked_at_again_when_asked_to(films: FilmFiles, tmp_path: Path) -> None:
