@@ -70,7 +70,7 @@ class Preparation:
         n = len(self.reader.records)
         return zip(self.reader.records, rows_of(self._blocks, n, self.block), strict=True)
 
-    def samples_to_show(self, n: int) -> list[Record]:
+    def records_to_show(self, n: int) -> list[Record]:
         """Records from all over the set that can be read, half of them with masks or boxes, where there are some."""
         drawn: list[int] = []
         plain: list[int] = []

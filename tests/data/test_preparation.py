@@ -207,5 +207,5 @@ def test_a_killed_run_goes_on_and_redoes_no_finished_block(tmp_path: Path) -> No
 def test_films_to_show_are_half_of_them_drawn_on(films: FilmFiles, tmp_path: Path) -> None:
     preparation = Preparation(films, tmp_path / "out", block=BLOCK)
     preparation.run()
-    assert [record.id for record in preparation.samples_to_show(3)] == ["film/0", "film/1", "film/4"]
-    assert len(preparation.samples_to_show(100)) == 5
+    assert [record.id for record in preparation.records_to_show(3)] == ["film/0", "film/1", "film/4"]
+    assert len(preparation.records_to_show(100)) == 5
