@@ -49,7 +49,7 @@ def main(config: DictConfig) -> None:
     with FileLock(out / ".lock"):
         missing = preparation.run(retry=config.retry)
         write_summary(preparation, out)
-        shown = [] if missing else preparation.samples_to_show(config.n_sheet)
+        shown = [] if missing else preparation.records_to_show(config.n_sheet)
         if shown:
             contact_sheet([preprocess(reader.load(record), SHEET_PX) for record in shown], out / "sheet.png")
         if latents is not None and not missing:

@@ -14,12 +14,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 HEIGHT, WIDTH = 64, 80
+COMMAND = "from radedit import prepare; prepare.main(); print(open('/proc/self/status').read())"  # as -m would
 METADATA = (
     "dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows", "Columns",
     "StudyDate", "StudyTime", "ProcedureCodeSequence_CodeMeaning", "ViewCodeSequence_CodeMeaning",
@@ -43,9 +45,9 @@ def write_mimic(root: Path, n: int) -> None:
         Image.fromarray(film).save(folder / f"{dicom}.jpg", quality=95)
         about = ["CHEST", "AP" if number % 3 else "PA", HEIGHT, WIDTH, "21800506", "213014.531", "", "", "Erect"]
         metadata.append([dicom, subject, study, *about])
-        split.append([dicom, study, subject, "train" if number % 20 else "test"])
+        split.append([dicom, study, subject, "train" if number // 2 % 20 else "test"])
         labels.append([subject, study, *("1.0" if number % 14 == i else "" for i in range(14))])
-    tables = {
+    tables: dict[str, list[Sequence[object]]] = {
         "metadata": [METADATA, *metadata],
         "split": [("dicom_id", "study_id", "subject_id", "split"), *split],
         "chexpert": [("subject_id", "study_id", *FINDINGS), *labels],
@@ -62,21 +64,21 @@ def prepare(root: Path, out: Path, kill_at: int | None = None) -> tuple[float, f
     blocks are done.
     """
     command = [
-        sys.executable, "-m", "radedit.prepare", "dataset=mimic_cxr", f"dataset.root={root}", f"out={out}",
+        sys.executable, "-c", COMMAND, "dataset=mimic_cxr", f"dataset.root={root}", f"out={out}",
         "dataset.require_impression=false",
     ]  # fmt: skip
-    start, first, worker = time.monotonic(), 0.0, 0.0
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
+    start, worker = time.monotonic(), 0.0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         while run.poll() is None:
-            first = max(first, _memory(run.pid))
-            worker = max([worker, *map(_memory, _workers(run.pid))])
+            worker = max([worker, *(_peak(_status(pid)) for pid in _workers(run.pid))])
             if kill_at is not None and len(list(out.glob("blocks/*/*.jsonl"))) >= kill_at:
                 run.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.1)
+        seconds, told = time.monotonic() - start, run.communicate()[0]
     if kill_at is None and run.returncode != 0:
         raise SystemExit(f"{' '.join(command)} ended with {run.returncode}")
-    return time.monotonic() - start, first, worker
+    return seconds, _peak(told), worker
 
 
 def _workers(pid: int) -> list[int]:
@@ -92,12 +94,16 @@ def _workers(pid: int) -> list[int]:
     return found
 
 
-def _memory(pid: int) -> float:
-    """The largest resident set so far, MiB."""
+def _status(pid: int) -> str:
     try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        return Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return 0.0
+        return ""
+
+
+def _peak(status: str) -> float:
+    """The largest resident set so far, MiB, of what Linux says of a process."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
     return int(found[1]) / 1024 if found else 0.0
 
 

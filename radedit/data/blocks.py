@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ def work_in_blocks(work: Work, n: int, folder: Path, *, block: int, workers: int
         block: Records in a block.
         workers: Processes.
         what: For the progress bar, which is not shown where nobody watches.
+
+    Raises:
+        ChildProcessError: If a worker was killed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     blocks = {_file(folder, numbers): numbers for numbers in _blocks(n, block)}
@@ -50,6 +54,11 @@ def work_in_blocks(work: Work, n: int, folder: Path, *, block: int, workers: int
             for future in as_completed(futures):
                 future.result()
                 bar.update(len(futures[future]))
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            "A worker was killed, perhaps for want of memory. Finished blocks are kept: run the same again, with fewer "
+            "workers."
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

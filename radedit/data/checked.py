@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from radedit.data.film_files import FilmFiles
 from radedit.data.json_lines import read_json_lines
@@ -21,7 +22,7 @@ Rows = Callable[[], Iterable[tuple[Record, Row]]]  # records with what their che
 def missing_films(reader: Reader) -> Iterator[tuple[Record, str]]:
     """Records whose image file is not there, and why; of sets of files only, others are asked on loading."""
     if isinstance(reader, FilmFiles):
-        for record in reader.records:
+        for record in tqdm(reader.records, desc="look for files", unit="film", disable=None):
             path = reader.film(record).image
             if not path.is_file():
                 yield record, f"there is no file {path}"
@@ -88,8 +89,8 @@ def identical_films(rows: Rows) -> Iterator[dict[str, str]]:
             yield {"content": row["content"], "id": record.id, "subject_id": record.subject_id}
 
 
-def forget_unreadable(blocks: Path) -> None:
-    """Make blocks open again in which a film could not be read, since files may have been replaced."""
+def reopen(blocks: Path, *, unreadable: bool) -> None:
+    """Make blocks open again in which a file was missing or, on request, a film could not be read."""
     for file in blocks.glob("*.jsonl"):
-        if any(row["error"] for row in read_json_lines(file)):
+        if any(row["missing"] or (unreadable and row["error"]) for row in read_json_lines(file)):
             file.unlink()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from radedit.data.blocks import rows_of, work_in_blocks
 from radedit.data.cache import fingerprint
 from radedit.data.census import Census
-from radedit.data.checked import check_films, forget_unreadable, identical_films, missing_films
+from radedit.data.checked import check_films, identical_films, missing_films, reopen
 from radedit.data.fingerprint import content_hash
 from radedit.data.index_table import write_index
 from radedit.data.resized import ResizedCopy
@@ -52,8 +52,7 @@ class Preparation:
             for record in self.reader.records:
                 self.census.count(record)
             return missing
-        if retry:
-            forget_unreadable(self._blocks)
+        reopen(self._blocks, unreadable=retry)
         check = partial(check_films, self.reader, self.copy.write if self.copy else None)
         n = len(self.reader.records)
         work_in_blocks(check, n, self._blocks, block=self.block, workers=self.workers, what="check")
@@ -71,7 +70,7 @@ class Preparation:
         n = len(self.reader.records)
         return zip(self.reader.records, rows_of(self._blocks, n, self.block), strict=True)
 
-    def samples_to_show(self, n: int) -> list[Record]:
+    def records_to_show(self, n: int) -> list[Record]:
         """Records from all over the set that can be read, half of them with masks or boxes, where there are some."""
         drawn: list[int] = []
         plain: list[int] = []
@@ -84,7 +83,7 @@ class Preparation:
         chosen += _spread(plain, n - len(chosen))
         return [self.reader.records[number] for number in sorted(chosen)]
 
-    @property
+    @cached_property
     def _blocks(self) -> Path:
         key = content_hash([fingerprint(self.reader), self.copy.size if self.copy else None])
         return self.out / "blocks" / key[:16]

@@ -15,7 +15,7 @@ class LatentCache:
 
     Args:
         bundle: Whose VAE encodes.
-        folder: Of the bundle, as the training names it; None for one that lies in no folder.
+        folder: Of the bundle, as the training names it; None for one that has none.
         size: Side of the square films, px.
         cache: Folder of the training's caches.
 
@@ -30,7 +30,8 @@ class LatentCache:
                 f"The generator is for films of {bundle.size} px, but size is {size}. Say size={bundle.size}."
             )
         self.bundle, self.size, self.cache = bundle, size, Path(cache)
-        self.encoder_hash = hash_folder(Path(folder) / "vae") if folder else bundle.hash
+        vae = Path(folder or "") / "vae"
+        self.encoder_hash = hash_folder(vae) if folder and vae.is_dir() else bundle.hash
 
     def fill(self, reader: Reader, workers: int) -> tuple[Path, Path]:
         """Preprocess and encode all films of a set, unless they are there; the files of films and of latents."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from radedit.data.blocks import work_in_blocks
 from radedit.data.cache import BLOCK, cached_films
 from radedit.data.transforms import preprocess
 from radedit.types import Record, Sample
@@ -85,3 +88,12 @@ def test_a_cache_is_used_again_and_leaves_nothing_else_behind(tmp_path: Path) ->
 def test_a_set_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"None of {N} records could be read; .*is damaged"):
         cached_films(Films(tmp_path / "notes", unreadable=tuple(range(N))), SIZE, tmp_path / "films.npy")
+
+
+def test_a_worker_that_was_killed_is_told_of(tmp_path: Path) -> None:
+    def killed(numbers: range) -> list[dict[str, object]]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return []
+
+    with pytest.raises(ChildProcessError, match="fewer workers"):
+        work_in_blocks(killed, 4, tmp_path / "blocks", block=2, workers=1, what="work")

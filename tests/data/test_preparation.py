@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from radedit.data.film_files import Film, FilmFiles
-from radedit.data.images import write_png
+from radedit.data.images import read_mask, write_png
 from radedit.data.index_table import content_ids
 from radedit.data.leaks import check_leaks
 from radedit.data.preparation import Preparation
@@ -139,6 +139,15 @@ def test_a_file_that_comes_up_missing_on_loading_is_listed_too(films: FilmFiles,
     assert listed(tmp_path / "out/missing.csv") == ["film/0", "film/1"]
 
 
+def test_a_file_that_was_fetched_afterwards_is_found_by_the_same_command(films: FilmFiles, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    lazy = {"lungs": lambda size: read_mask(mask, size)}
+    whole = FilmFiles("toy", films.root, [Film(r, films.film(r).image, lazy) for r in films.records[:2]], excluded={})
+    assert Preparation(whole, tmp_path / "out").run() == 2
+    write_png(mask, torch.eye(20, 24)[None] > 0, text={})
+    assert Preparation(whole, tmp_path / "out").run() == 0 and not (tmp_path / "out/missing.csv").exists()
+
+
 def test_a_replaced_film_is_looked_at_again_when_asked_to(films: FilmFiles, tmp_path: Path) -> None:
     Preparation(films, tmp_path / "out", block=BLOCK).run()
     write_png(films.root / "images/2.png", torch.rand(1, 20, 24), text={})
@@ -198,5 +207,5 @@ def test_a_killed_run_goes_on_and_redoes_no_finished_block(tmp_path: Path) -> No
 def test_films_to_show_are_half_of_them_drawn_on(films: FilmFiles, tmp_path: Path) -> None:
     preparation = Preparation(films, tmp_path / "out", block=BLOCK)
     preparation.run()
-    assert [record.id for record in preparation.samples_to_show(3)] == ["film/0", "film/1", "film/4"]
-    assert len(preparation.samples_to_show(100)) == 5
+    assert [record.id for record in preparation.records_to_show(3)] == ["film/0", "film/1", "film/4"]
+    assert len(preparation.records_to_show(100)) == 5
