@@ -160,7 +160,8 @@ def _exit(error: Exception, config_name: str, overrides: Sequence[str] = ()) -> 
     message = _explain(error, config_name, overrides)
     if message is None:
         raise error
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    lines = [" ".join(line.split()) for line in message.split("\n- ")]  # one, or a list of errors
+    print("error: " + "\n- ".join(lines), file=sys.stderr)
     raise SystemExit(2) from error
 
 
@@ -230,8 +231,9 @@ def _group(override: str) -> str:
 
 
 def _explain_gap(key: str, config_name: str) -> str:
-    """A value is missing; the comment beside it in the config says what it is."""
-    text = (CONF / f"{config_name}.yaml").read_text(encoding="utf-8")
+    """A value is missing; the comment beside it in the config, or in its group, says what it is."""
+    files = [CONF / f"{config_name}.yaml", *sorted((CONF / key.partition(".")[0]).rglob("*.yaml"))]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     comment = re.search(rf"^\s*{re.escape(key.rpartition('.')[2])}:\s*\?\?\?\s*#\s*(.*)$", text, re.MULTILINE)
     return f"{key} was not given. Say {key}=…{f' ({comment[1].strip()})' if comment else ''}."
 

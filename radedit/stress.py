@@ -58,8 +58,8 @@ def run(config: DictConfig) -> None:
     out = Path(config.out)
     prepare_folder(out)
     rules: Rules = instantiate(config.rules)
-    put_own_model(config)
     if "evaluate" in config.run:
+        put_own_model(config)
         _check_given(config.predictors)
     what = asked(config)
     scenario, data, bundle, plan, stress_set = what.scenario, what.data, what.bundle, what.plan, what.folder

@@ -15,8 +15,17 @@ def is_own(config: DictConfig) -> bool:
 
 
 def put_own_model(config: DictConfig) -> None:
-    """Put the user's model, if one is named, in the place of the setting's predictors, on their ordinary test set."""
+    """Put the user's model, if one is named, in the place of the setting's predictors, on their ordinary test set.
+
+    Raises:
+        ValueError: If there is nobody to test.
+    """
     if not is_own(config):
+        if not any(isinstance(node, DictConfig) and "_target_" in node for node in config.predictors.values()):
+            raise ValueError(
+                f"Setting {config.setting} has no predictors of its own. Name the model that is to be tested: "
+                "predictor=torchscript predictor.path=my.pt, or another of conf/predictor."
+            )
         return
     own_test = next(node.own_test for node in config.predictors.values() if "own_test" in node)
     declared = OmegaConf.to_container(config.predictor, resolve=True, throw_on_missing=True)

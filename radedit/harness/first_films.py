@@ -80,8 +80,8 @@ def check_first_films(subject: Subject, size: int) -> str:
         if best.low is not None and best.low > max(poor, declared.high or 0):
             typed = " ".join(f"predictor.input.{name}={_typed(value)}" for name, value in changed.items())
             raise ValueError(
-                f"{said}, but {_said(best)} with {typed}. Declare the films that it was trained on; if these are right, "
-                "say predictor.check=false."
+                f"{said}, but {_said(best)} with {typed}. Declare the films that it was trained on; if these are "
+                "right, say predictor.check=false."
             )
     return f"{said}."
 
