@@ -119,8 +119,11 @@ def test_phantom_setting_tests_an_own_model(tiny_bundle: Path) -> None:
         torch.manual_seed(0)
         torch.jit.trace(Detector().eval(), torch.rand(2, 1, SIZE, SIZE)).save("my.pt")
     few = ["preset=smoke", "logger=csv", f"size={SIZE}", "n=3", "n_cells=1", "n_own=4", "edit.steps=2",
-           "edit.max_lost=1", "edit.threshold=-1", "anatomy=null", "out=out", f"generator.folder={tiny_bundle}"]  # fmt: skip
-    assert run(stress.main, ["+scenario=manifestation", *few, "predictor=torchscript", "predictor.path=my.pt"]) == 0
+           "edit.max_lost=1", "edit.threshold=-1", "anatomy=null", f"generator.folder={tiny_bundle}"]  # fmt: skip
+    assert (
+        run(stress.main, ["+scenario=manifestation", *few, "out=out", "predictor=torchscript", "predictor.path=my.pt"])
+        == 0
+    )
     (folder,) = Path("out/stress").glob("manifestation-*")
     results = load(folder)
     assert [p.key for p in results.predictors] == ["own"] and results.predictor_seed is None
