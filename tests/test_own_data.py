@@ -79,6 +79,11 @@ def test_without_references_there_is_evidence_but_no_verdict(arguments: list[str
 
 MISTAKES = {
     "no manifest": (["manifest=gone.csv"], "There is no file gone.csv"),
+    "manifest is not named": (["manifest=???"], "manifest was not given. Say manifest=… (your table of films, CSV"),
+    "weights are not named": (
+        ["predictor=torchscript"],
+        "predictor.path was not given. Say predictor.path=… (the file",
+    ),
     "no generator": (
         ["generator=manifest"],
         "generator.folder was not given. Say generator.folder=… (of the generator",
@@ -104,6 +109,8 @@ def test_mistake_is_named_before_long_work(
     outputs = 3 if mistake == "several outputs" else 1
     given = {change.partition("=")[0].lstrip("~") for change in changes}
     rest = [argument for argument in [*arguments, save(Detector(outputs))] if argument.partition("=")[0] not in given]
+    if mistake == "weights are not named":
+        rest = [argument for argument in rest if not argument.startswith("predictor.")]
     if mistake == "no generator":
         rest = [argument for argument in rest if not argument.startswith("generator.")]
     if mistake == "no model":

@@ -186,7 +186,10 @@ def _files(row: Row, columns: Columns, table: Table) -> _Files:
 
 def _check_files(listing: Sequence[tuple[str, _Files]], errors: list[str], manifests: str, check_sizes: bool) -> None:
     """Look for all files, and raise what is wrong with them together with the errors found before."""
-    wanted = {file: place for place, files in reversed(listing) for file in (files.image, *files.masks.values())}
+    wanted: dict[Path, str] = {}
+    for place, files in listing:
+        for file in (files.image, *files.masks.values()):
+            wanted.setdefault(file, place)
     missing = {file: f"{place}: there is no file {file}" for file, place in wanted.items() if not file.is_file()}
     if missing and not errors:
         head = f"{len(missing)} of {len(wanted)} files named by {manifests} are missing."

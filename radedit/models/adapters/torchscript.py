@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -22,7 +23,9 @@ def load(path: str | Path, *, device: str = "cpu") -> LoadedNetwork:
     """
     path = existing(path, "TorchScript file")
     try:
-        module = torch.jit.load(path, map_location=device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # that the format will not be developed further
+            module = torch.jit.load(path, map_location=device)
     except RuntimeError as error:
         raise ValueError(
             f"{path} is no TorchScript file: {first_line(error)}. Write one: torch.jit.trace(model, films).save(…); "
