@@ -29,6 +29,7 @@ from radedit.types import Reader, Sample
 
 EACH = 50  # films with the finding and without; of a segmenter, films in all
 FEWEST = 20  # of each, below which a range is not judged
+AT_A_TIME = 16  # films in a batch
 POOR_DICE = 0.5  # our choice: a segmenter below it may have been shown the wrong films
 PLAIN = {"mean": None, "std": None}
 IMAGENET = {"range": (0, 1), "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -58,12 +59,12 @@ def check_first_films(subject: Subject, size: int) -> str:
     model = subject.predictor
     assert isinstance(model, OwnModel)
     films = _first(subject.own_test, model, size)
-    numbers = model.numbers(films.pixels)
-    _check_numbers(model, numbers)
+    _check_numbers(model, torch.cat([model.numbers(part) for part in films.pixels.split(AT_A_TIME)]))
     declared = _quality(model, films)
     what = "mean Dice" if model.masks else "AUROC"
     n = len(films.subjects)
-    if n < FEWEST * (1 if model.masks else 2):
+    positive = n if model.masks else int(films.truth.sum())
+    if positive < FEWEST or (not model.masks and n - positive < FEWEST):
         return f"{subject.name}: {n} films of its ordinary test set are too few to check the declared range by."
     said = f"{subject.name} on {n} films of its ordinary test set: {what} {_said(declared)}"
     if not model.masks and declared.high is not None and declared.high < 0.5:
@@ -148,7 +149,7 @@ def _check_numbers(model: OwnModel, numbers: Tensor) -> None:
 
 def _quality(model: OwnModel, films: _Films) -> Estimate:
     """AUROC, or mean Dice of what it draws, with an interval over patients."""
-    found = [model.predict(part) for part in films.pixels.split(16)]
+    found = [model.predict(part) for part in films.pixels.split(AT_A_TIME)]
     if model.masks:
         drawn = torch.cat([one.masks for one in found if one.masks is not None]) >= THRESHOLD
         return clustered_mean(dice(drawn, films.truth).mean(1).numpy(), films.subjects)

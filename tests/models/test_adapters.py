@@ -91,8 +91,9 @@ def test_exported_program_answers_as_its_source(net: Net, tmp_path: Path) -> Non
     check_answers(declared(network), net)
 
 
-def test_exported_program_of_a_fixed_batch_is_asked_in_parts(net: Net, tmp_path: Path) -> None:
-    torch.export.save(torch.export.export(net, (films(1),)), tmp_path / "my.pt2")
+@pytest.mark.parametrize("batch", [1, 4])
+def test_exported_program_of_a_fixed_batch_is_asked_in_parts(batch: int, net: Net, tmp_path: Path) -> None:
+    torch.export.save(torch.export.export(net, (films(batch),)), tmp_path / "my.pt2")
     check_answers(declared(exported.load(tmp_path / "my.pt2")), net)
 
 

@@ -82,14 +82,16 @@ class OwnModel:
             ValueError: If it can't take them, or answers in another form than was declared.
         """
         batch = self.input.prepare(films.to(self.device, torch.float32))
-        at_a_time = (self.network.shape or (None,))[0] or len(batch)
+        n = len(batch)
+        at_a_time = (self.network.shape or (None,))[0] or n
+        filled = torch.cat([batch, batch[-1:].repeat(-n % at_a_time, 1, 1, 1)])  # for a network whose batch is fixed
         try:
-            answers = [self.network.answer(part) for part in batch.split(at_a_time)]
+            answers = [self.network.answer(part) for part in filled.split(at_a_time)]
         except Exception as error:  # every library raises its own
             said = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()  # tracebacks come first
             raise ValueError(f"The model can't take {self._said_of_input()}, {tuple(batch.shape)}: {said}") from error
         found = torch.cat([tensor_of(answer, self.output.item) for answer in answers]).float().cpu()
-        n = len(batch)
+        found = found[:n] if len(found) == len(filled) else found
         return maps_of(found, n, self.masks, self.input.layout) if self.masks else numbers_of(found, n)
 
     def predict(self, films: Tensor) -> Prediction:
