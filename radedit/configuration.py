@@ -24,7 +24,13 @@ from hydra.errors import (
     OverrideParseException,
 )
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 CONF = Path(__file__).parent.parent / "conf"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -164,7 +170,8 @@ def _exit(error: Exception, config_name: str, overrides: Sequence[str] = ()) -> 
     message = _explain(error, config_name, overrides)
     if message is None:
         raise error
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    lines = [" ".join(line.split()) for line in message.split("\n- ")]  # one, or a list of errors
+    print("error: " + "\n- ".join(lines), file=sys.stderr)
     raise SystemExit(2) from error
 
 
@@ -180,6 +187,10 @@ def _explain(error: BaseException, config_name: str, overrides: Sequence[str]) -
         return f"The argument {wrong!r} can't be read. Arguments are key=value, such as seed=1, and lists key=[a,b]."
     if isinstance(error, ConfigCompositionException) and isinstance(cause, ConfigAttributeError | ConfigKeyError):
         return _explain_key(str(error), config_name, overrides)
+    if isinstance(error, InterpolationToMissingValueError) and (
+        gap := re.search(r"mandatory value: (\S+)", str(error))
+    ):
+        return _explain_gap(gap[1], config_name)
     if isinstance(error, MissingMandatoryValue):
         return _explain_gap(str(error.full_key or error.key), config_name)
     if isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException):
@@ -234,8 +245,10 @@ def _group(override: str) -> str:
 
 
 def _explain_gap(key: str, config_name: str) -> str:
-    """A value is missing; the comment beside it in the config says what it is."""
-    text = (CONF / f"{config_name}.yaml").read_text(encoding="utf-8")
+    """A value is missing; the comment beside it in the config, or in the group that it is of, says what it is."""
+    group = CONF / key.partition(".")[0]
+    files = [CONF / f"{config_name}.yaml", *sorted((group if group.is_dir() else CONF).rglob("*.yaml"))]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     comment = re.search(rf"^\s*{re.escape(key.rpartition('.')[2])}:\s*\?\?\?\s*#\s*(.*)$", text, re.MULTILINE)
     return f"{key} was not given. Say {key}=…{f' ({comment[1].strip()})' if comment else ''}."
 

@@ -14,6 +14,7 @@ from radedit.harness.scenario import Addition
 from radedit.harness.statistics import sample_size
 from radedit.stress import require_scenario
 from radedit.stress_sets import asked
+from radedit.tested import is_own, put_own_model
 
 POINTS = 0.05  # that are to be resolved
 TRAINING_MINUTES = 1.5  # of a phantom predictor on one core: covid_…, lungs_… and ptx_… as they are in conf/experiment
@@ -26,6 +27,8 @@ SPREAD = {  # standard deviation of one film's value, a fraction; a pilot gives 
 @entry_point("stress")
 def run(config: DictConfig) -> None:
     """Count network calls, hours, disk and trainings of the whole sweep, and the films that 5 points take."""
+    if is_own(config):
+        put_own_model(config)
     seeds = str(config.seeds).split(",")
     additions = str(config.additions).split(",") if "addition" in config else [""]
     total, lines = None, []

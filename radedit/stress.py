@@ -25,6 +25,7 @@ from radedit.harness.cost import expected_cost
 from radedit.harness.edit_files import prepare_folder
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence
+from radedit.harness.first_films import check_first_films
 from radedit.harness.generate import generate, require_masks
 from radedit.harness.provenance import made_by
 from radedit.harness.scenario import Addition, Removal
@@ -39,6 +40,7 @@ from radedit.report.table import print_table, write_csv
 from radedit.report.wandb_log import log_run
 from radedit.stress_sets import asked
 from radedit.sweep import finish, jobs, note_job
+from radedit.tested import is_own, put_own_model
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ def run(config: DictConfig) -> None:
     prepare_folder(out)
     rules: Rules = instantiate(config.rules)
     if "evaluate" in config.run:
+        put_own_model(config)
         _check_given(config.predictors)
     what = asked(config)
     scenario, data, bundle, plan, stress_set = what.scenario, what.data, what.bundle, what.plan, what.folder
@@ -75,6 +78,8 @@ def run(config: DictConfig) -> None:
 
     kind = KIND[type(scenario)]
     if not (folder / RESULTS).is_file():
+        for subject in subjects if is_own(config) and config.predictor.check else ():
+            print(check_first_films(subject, bundle.size))
         kind.require(subjects, scenario, bundle.size)
     if subjects:
         print(f"report:     {folder / 'report.html'}\n", flush=True)
@@ -100,7 +105,7 @@ def run(config: DictConfig) -> None:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": f"python -m radedit.stress {' '.join(sys.argv[1:])}",
             "seed": config.edit.seed,
-            "predictor_seed": config.predictor.seed,
+            "predictor_seed": None if is_own(config) else config.predictor.seed,
             **made_by(),
             "minutes": {"generate": (generated - clock) / 60, "evaluate": (evaluated - generated) / 60},
             "hashes": {"generator": bundle.hash, "stress_set": what.hash, "predictors": who, "run": run_hash},

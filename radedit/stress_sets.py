@@ -15,6 +15,9 @@ from radedit.harness.generate import EditPlan
 from radedit.harness.scenario import Addition, Removal, StressData
 from radedit.models.bundle import Bundle
 
+# The score of sets that were made before another could be chosen; they keep their names.
+EQ5 = {"_target_": "radedit.harness.edit_score.directional", "_partial_": True}
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -53,10 +56,12 @@ def asked(config: DictConfig) -> Asked:
     plan = EditPlan(
         editor=Editor.of(instantiate(config.editor)),
         masks=instantiate(config.mask_strategy),
+        score=instantiate(config.score),
         also={name: Editor.of(edit) for name, edit in instantiate(config.also).items()},
         n_also=config.n_also,
         **config.edit,
     )
+    own_score = OmegaConf.to_container(config.score, resolve=True)
     determines = {
         "scenario": scenario.determines,
         "data": data.fingerprint,
@@ -66,6 +71,7 @@ def asked(config: DictConfig) -> Asked:
         "also": OmegaConf.to_container(config.also, resolve=True) if config.n_also else {},
         "edit": OmegaConf.to_container(config.edit, resolve=True),
         "n_also": config.n_also,
+        **({"score": own_score} if own_score != EQ5 else {}),
     }
     named = content_hash(determines)
     folder = Path(config.out) / "stress_sets" / f"{scenario.name}-{named[:12]}"

@@ -101,7 +101,7 @@ def _put_together(runs: Sequence[FinishedRun], out: Path) -> int:
     print_sweep(sweep)
     print(f"\nsweep: {(finished.folder / PAGE).resolve()}")
     _log(sweep, finished.folder, runs[0].results["config"].get("logger"))
-    return exit_code(finished.verdicts, finished.rules) if finished.verdicts else 0
+    return exit_code(finished.verdicts, finished.rules)
 
 
 def _log(sweep: Sweep, folder: Path, logger: Mapping[str, Any] | None) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from radedit.data.atomic import write_atomically
 from radedit.data.json_lines import json_line, read_json_lines

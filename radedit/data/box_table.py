@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from radedit.data.table import Row, Table, read_table
+from radedit.data.columns import a_box
+from radedit.data.table import Table, listed, read_table
 from radedit.types import Box
 
 Boxes = dict[str, list[Box]]  # name → boxes
@@ -14,7 +14,7 @@ Boxes = dict[str, list[Box]]  # name → boxes
 
 @dataclass(frozen=True)
 class BoxTable:
-    """A CSV file with one box per row, in px of the image; the defaults are our own format.
+    """A CSV or Parquet file with one box per row, in px of the image; the defaults are our own format.
 
     Attributes:
         file: Its path relative to the manifest's folder.
@@ -42,35 +42,29 @@ class BoxTable:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If a column is missing, a box is not four finite numbers with an area, or no box is of an
-                image of the manifest.
+            ValueError: If a column is missing, boxes are not four finite numbers with an area (all of them are named),
+                or no box is of an image of the manifest.
         """
         table = read_table(manifest.path.parent / self.file)
-        table.require([self.key, self.name, self.x, self.y, self.width, self.height], "boxes")
+        sides = [self.x, self.y, self.width, self.height]
+        table.require([self.key, self.name, *sides], "boxes")
         manifest.require([self.key], "boxes.key")
         boxes: dict[str, Boxes] = {}
+        errors = []
         for row in table.rows:
             named = boxes.setdefault(row.cells[self.key], {})
-            named.setdefault(row.cells[self.name], []).append(self._box(row, table))
+            try:
+                named.setdefault(row.cells[self.name], []).append(a_box([row.cells[column] for column in sides]))
+            except ValueError as error:
+                errors.append(f"{table.place(row)}: {error}")
+        if errors:
+            raise ValueError(listed(errors))
         if not boxes.keys() & {row.cells[self.key] for row in manifest.rows}:
             raise ValueError(
                 f"{table.path}: no {self.key!r} is in {manifest.path}; the first is {next(iter(boxes))!r}, there "
                 f"{manifest.rows[0].cells[self.key]!r}. Set boxes.key to a column that says the same in both."
             )
         return boxes
-
-    def _box(self, row: Row, table: Table) -> Box:
-        texts = [row.cells[column] for column in (self.x, self.y, self.width, self.height)]
-        try:
-            box = Box(*map(float, texts))
-        except ValueError:
-            box = Box(math.nan, math.nan, math.nan, math.nan)
-        if not all(map(math.isfinite, box)) or box.width <= 0 or box.height <= 0:
-            raise ValueError(
-                f"{table.path}, line {row.line}: box {', '.join(texts)}. Allowed are four numbers of px: left, top, "
-                "and a width and height above 0."
-            )
-        return box
 
 
 def box_table(spec: BoxTable | Mapping[str, str] | None) -> BoxTable | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any, Self
 
-from radedit.types import Record
+from radedit.types import Box, Record
 
 NAMED = ("id", "subject_id", "image", "report")
-PREFIXES = ("label_", "mask_", "attr_")
+PREFIXES = ("label_", "mask_", "box_", "attr_")
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}  # tables that went through pandas have 1.0 beside empty cells
 
 
@@ -32,6 +34,8 @@ class Columns:
         masks: Mask → column of mask files, empty cells for none; None takes every column `mask_<name>`.
         mask_list: Column that lists the names of further masks, as `label_list` does.
         mask_path: Where those are, with `{name}` and `{stem}` (the image's file name without folder and extension).
+        boxes: Name → column of boxes, `x y width height` in px of the image, several parted by `;`, empty cells for
+            none; None takes every column `box_<name>`.
         attributes: Attribute → column; None takes every column `attr_<name>`.
     """
 
@@ -46,6 +50,7 @@ class Columns:
     masks: Mapping[str, str] | None = None
     mask_list: str | None = None
     mask_path: str = "masks/{name}/{stem}.png"
+    boxes: Mapping[str, str] | None = None
     attributes: Mapping[str, str] | None = None
 
     @classmethod
@@ -75,6 +80,7 @@ class Columns:
                 "report": None if self.report == "report" and "report" not in header else self.report,
                 "labels": found["label_"] if self.labels is None else self.labels,
                 "masks": found["mask_"] if self.masks is None else self.masks,
+                "boxes": found["box_"] if self.boxes is None else self.boxes,
                 "attributes": found["attr_"] if self.attributes is None else self.attributes,
             }
         )
@@ -83,25 +89,46 @@ class Columns:
     def named(self) -> list[str]:
         """All columns that a file must have."""
         single = [self.id, self.subject_id, self.image, self.report, self.label_list, self.mask_list]
-        several = [*(self.labels or {}).values(), *(self.masks or {}).values(), *(self.attributes or {}).values()]
-        return [name for name in [*single, *several] if name]
+        several = [(each or {}).values() for each in (self.labels, self.masks, self.boxes, self.attributes)]
+        return [name for name in [*single, *chain(*several)] if name]
 
     def record(self, cells: Mapping[str, str]) -> Record:
-        """The record that a row describes.
-
-        Raises:
-            ValueError: If the id, the subject or the image is empty, or a label is not 0, 1 or empty.
-        """
-        for column in filter(None, (self.id, self.subject_id, self.image)):
-            if not cells[column]:
-                raise ValueError(f"column {column!r} is empty. Every row needs an id, a subject and an image.")
+        """The record that a row describes, once `errors` has found none in it."""
         return Record(
-            id=cells[self.id] if self.id else self._stem(cells),
+            id=self.id_in(cells),
             subject_id=cells[self.subject_id],
             labels=self._labels(cells),
             report=cells[self.report] if self.report else "",
             attributes={name: cells[column] for name, column in (self.attributes or {}).items()},
         )
+
+    def id_in(self, cells: Mapping[str, str]) -> str:
+        """The id of a row; empty where it has none."""
+        return cells[self.id] if self.id else self._stem(cells)
+
+    def errors(self, cells: Mapping[str, str]) -> list[str]:
+        """All that is wrong with a row: an empty id, subject or image, labels that are not 0, 1 or empty, no boxes."""
+        found = [
+            f"column {column!r} is empty. Every row needs an id, a subject and an image."
+            for column in filter(None, (self.id, self.subject_id, self.image))
+            if not cells[column]
+        ]
+        found += [
+            f"column {column!r} has the label {cells[column]!r}. Allowed are 0, 1, and nothing where it was not read; "
+            "decide uncertain labels first, or set columns.labels to the columns that are labels."
+            for column in (self.labels or {}).values()
+            if cells[column] and cells[column] not in LABELS
+        ]
+        for column in (self.boxes or {}).values():
+            try:
+                boxes_in(cells[column])
+            except ValueError as error:
+                found.append(f"column {column!r} has {cells[column]!r}: {error}")
+        return found
+
+    def own_boxes(self, cells: Mapping[str, str]) -> dict[str, list[Box]]:
+        """Boxes by name, for those that the row has."""
+        return {name: boxes_in(cells[column]) for name, column in (self.boxes or {}).items() if cells[column]}
 
     def mask_files(self, cells: Mapping[str, str]) -> dict[str, str]:
         """Mask → file as written in the row, for the masks that the row has."""
@@ -124,14 +151,35 @@ class Columns:
                 elif self.unlisted_is_0:
                     labels[finding] = 0
         for finding, column in (self.labels or {}).items():
-            if cells[column] and cells[column] not in LABELS:
-                raise ValueError(
-                    f"column {column!r} has the label {cells[column]!r}. Allowed are 0, 1, and nothing where it was "
-                    "not read; decide uncertain labels first, or set columns.labels to the columns that are labels."
-                )
             if cells[column]:
                 labels[finding] = LABELS[cells[column]]
         return labels
+
+
+def boxes_in(cell: str) -> list[Box]:
+    """Boxes of a cell, `x y width height`, several parted by `;`.
+
+    Raises:
+        ValueError: If one is not four finite numbers, or has no area.
+    """
+    return [a_box(text.split()) for text in cell.split(";") if text.strip()]
+
+
+def a_box(texts: Sequence[str]) -> Box:
+    """A box of four texts: left, top, width, height.
+
+    Raises:
+        ValueError: If they are not four finite numbers, or it has no area.
+    """
+    try:
+        box = Box(*map(float, texts))
+    except (TypeError, ValueError):
+        box = Box(math.nan, math.nan, math.nan, math.nan)
+    if not all(map(math.isfinite, box)) or box.width <= 0 or box.height <= 0:
+        raise ValueError(
+            f"box {', '.join(texts)}. Allowed are four numbers of px: left, top, and a width and height above 0."
+        )
+    return box
 
 
 def words(cell: str) -> list[str]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
+from pydicom import dcmread
 from torch import Tensor
 
 from radedit.data.atomic import write_atomically
@@ -102,6 +103,25 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> Tensor:
     if size is not None:
         check_mask_size(f"Mask {path}", mask, size)
     return mask
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Height and width that `read_image` or `read_mask` would give, px, from the file's header alone.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is of another format, or damaged.
+    """
+    path = _existing_file(path)
+    try:
+        if _kind(path) == "dicom":
+            header = dcmread(path, stop_before_pixels=True, force=True)
+            return int(header.Rows), int(header.Columns)
+        with Image.open(path) as image:
+            lies = image.getexif().get(0x0112, 1) >= 5  # turned by a quarter, see EXIF
+            return (image.width, image.height) if lies else (image.height, image.width)
+    except (OSError, SyntaxError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be read as a picture: {error}. It may be cut off; copy it again.") from error
 
 
 def check_mask_size(what: str, mask: Tensor, size: tuple[int, int]) -> None:

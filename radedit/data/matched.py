@@ -2,66 +2,60 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from radedit.data.cache import fingerprint
+from radedit.data.chosen import by_hash
 from radedit.types import Reader, Record, Sample
+
+LIKE = ("view", "sex")  # attributes in which both should agree, the first being the most important
 
 
 class Matched:
-    """A pool's films under the ids of the films they are matched to.
+    """For every film, by its id, the film of another patient that is most like it.
 
     On real data nobody has the same patient without the finding and at another hospital; a negative of the same view,
-    edited with borrowed masks, is the next best. Which one falls to a film depends on the film's id and the seed alone,
-    so long as the pool stays the same.
+    edited with borrowed masks, is the next best.
 
     Args:
         reader: Films to be matched.
-        pool: Films to choose from; each may be chosen several times.
-        by: Attributes in which both agree, such as `view`.
-        seed: Another seed matches other films.
+        pool: Films to choose from; those that are equally like a film serve equally often.
+        by: Attributes to be alike in, the most important first.
+
+    Attributes:
+        alike: How many films have a partner that agrees in all of these.
 
     Raises:
-        ValueError: If a film has no match.
+        ValueError: If there is no other patient for a film.
     """
 
-    def __init__(self, reader: Reader, pool: Reader, by: Sequence[str] = ("view",), seed: int = 0) -> None:
-        self.reader, self.pool, self.by, self.seed = reader, pool, tuple(by), seed
-        groups: dict[tuple[str | None, ...], list[Record]] = {}
-        for record in pool.records:
-            groups.setdefault(self._key(record), []).append(record)
-        alone = [record for record in reader.records if self._key(record) not in groups]
-        if alone:
-            kinds = sorted({" ".join(map(str, self._key(record))) for record in alone})
-            raise ValueError(
-                f"{len(alone)} of {len(reader.records)} films have no match by {', '.join(self.by)} in the pool of "
-                f"{len(pool.records)}: {', '.join(kinds)}. Match by fewer attributes, or leave these films out."
-            )
-        self._chosen = {record.id: self._choose(record, groups[self._key(record)]) for record in reader.records}
-        self._records = [
-            replace(match, id=id_, attributes={**match.attributes, "matched": match.id})
-            for id_, match in self._chosen.items()
-        ]
+    def __init__(self, reader: Reader, pool: Reader, by: Sequence[str] = LIKE) -> None:
+        self.reader, self.pool, self.by = reader, pool, tuple(by)
+        self.partners: dict[str, Record] = {}
+        candidates, used = by_hash(pool.records), Counter[str]()
+        for record in reader.records:
+            others = [other for other in candidates if other.subject_id != record.subject_id]
+            if not others:
+                raise ValueError(f"No other patient's film can be the reference of {record.id!r}: add negative films.")
+            best = min(others, key=lambda other: (self._unlike(record, other), used[other.id]))
+            used[best.id] += 1
+            self.partners[record.id] = best
+        self.alike = sum(not any(self._unlike(record, self.partners[record.id])) for record in reader.records)
 
     @property
     def records(self) -> Sequence[Record]:
-        return self._records
+        """The films' own records."""
+        return self.reader.records
 
     @property
     def fingerprint(self) -> dict[str, object]:
         """What determines the samples, for content hashes."""
-        pairs = {id_: match.id for id_, match in self._chosen.items()}
-        return {"matched": pairs, "of": fingerprint(self.pool)}
+        return {"partners": {id_: other.id for id_, other in self.partners.items()}, "of": fingerprint(self.pool)}
 
     def load(self, record: Record) -> Sample:
-        """The film that was matched, under the record's own id."""
-        return replace(self.pool.load(self._chosen[record.id]), record=record)
+        """The partner's film."""
+        return self.pool.load(self.partners[record.id])
 
-    def _key(self, record: Record) -> tuple[str | None, ...]:
-        return tuple(record.attributes.get(name) for name in self.by)
-
-    def _choose(self, record: Record, group: Sequence[Record]) -> Record:
-        digest = hashlib.sha256(f"{self.seed}\n{record.id}".encode()).digest()
-        return group[int.from_bytes(digest[:8], "big") % len(group)]
+    def _unlike(self, record: Record, other: Record) -> tuple[bool, ...]:
+        return tuple(record.attributes.get(name) != other.attributes.get(name) for name in self.by)

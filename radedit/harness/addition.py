@@ -104,6 +104,7 @@ def gather(
     kept, every = edits.kept, edits.every
     gallery = worst_first(measured, every, "dice", -1)[:n_gallery]
     notes = [
+        *data.notes,
         *edits.notes,
         "Source, replay, sham and edit of one film share their masks, their noise and their inversion.",
         "Every measure is taken against the mask that was drawn on the film before it was edited: what is added does "

@@ -47,7 +47,7 @@ class Subject:
         own_test: The ordinary test set, before any shift.
         trained_on: In words.
         hash: Names its weights.
-        parameters: How many it has.
+        parameters: How many it has; None where that is not known.
         kind: `classifier` or `segmenter`.
         folder: Of its weights.
         seed: Of its training; None where it is not known.
@@ -61,7 +61,7 @@ class Subject:
     own_test: Reader
     trained_on: str
     hash: str
-    parameters: int
+    parameters: int | None
     kind: str
     folder: str = ""
     seed: int | None = None

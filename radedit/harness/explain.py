@@ -17,6 +17,7 @@ from radedit.data.stress_set import read_rows, read_skipped
 from radedit.data.transforms import preprocess
 from radedit.harness.generate import CREDITS
 from radedit.harness.grad_cam import Localises, grad_cam
+from radedit.harness.own_model import KEY
 from radedit.harness.segmentation import drawn
 from radedit.metrics import dice
 from radedit.models.predictors import Network, load_predictor
@@ -111,6 +112,8 @@ def load_tested(key: str, folder: str, hash_: str, run: Path) -> Network:
         FileNotFoundError: If there is no predictor in it.
     """
     mend = f"Say where the weights are: +folders.{key}=…"
+    if key == KEY and not folder:
+        raise ValueError(f"{run} tested a model of your own. Only networks of radedit's own kinds can be explained.")
     if not folder:
         raise ValueError(f"{run} does not say where the weights of predictor {key!r} lie. {mend}")
     try:

@@ -15,8 +15,8 @@ from torch import Tensor
 from radedit.data.stress_set import StressSetWriter, image_path
 from radedit.data.transforms import preprocess
 from radedit.editing.noise import record_randn
-from radedit.editing.score import directional_similarity
 from radedit.editing.score import keep as keep_edit
+from radedit.harness.edit_score import EditScore, directional, scores
 from radedit.harness.editors import Editor
 from radedit.harness.scenario import Shift, StressData
 from radedit.masks import to_latent
@@ -44,6 +44,7 @@ class EditPlan:
         max_lost: Largest share of m_edit that may be lost to m_keep; records above it are skipped.
         also: Further editors, shown beside it for the first `n_also` records.
         n_also: How many.
+        score: What edits are kept by.
     """
 
     editor: Editor
@@ -55,6 +56,7 @@ class EditPlan:
     max_lost: float = 0.4
     also: Mapping[str, Editor] = field(default_factory=dict)
     n_also: int = 0
+    score: EditScore = directional
 
     def calls(self, n: int, *, has_reference: bool, done: int = 0) -> int:
         """Network calls, in images, that `n` records take after the first `done`, which are whole blocks."""
@@ -162,7 +164,6 @@ class BlockEditor:
         self.f_theta = bundle.predictor(self.schedule)
         texts = list(dict.fromkeys([*scenario.prompts.values(), *scenario.reference_prompts.values()]))
         self.c = dict(zip(texts, bundle.embed_prompts(texts)[:, None], strict=True))
-        self.text_real, self.text_edit = bundle.embed_text([scenario.score_real, scenario.score_edit])
 
     def block(
         self, records: Sequence[Record], first: int
@@ -183,8 +184,9 @@ class BlockEditor:
         if first < self.plan.n_also:
             kinds |= self.edit_otherwise(block[: self.plan.n_also - first])
         device = self.bundle.device
-        real, edited = (self.bundle.embed_image(kinds[kind].to(device)) for kind in ("source", "edit"))
-        cosine = directional_similarity(real, edited, self.text_real, self.text_edit).cpu()
+        real, edited = (kinds[kind].to(device) for kind in ("source", "edit"))
+        words = (self.scenario.score_real, self.scenario.score_edit)
+        cosine = scores(self.plan.score, real, edited, *words, self.bundle)
         kept = keep_edit(cosine, self.plan.threshold)
         rows: list[dict[str, Any]] = []
         images: dict[str, Tensor] = {}

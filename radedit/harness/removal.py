@@ -220,7 +220,7 @@ def gather(
     first = {record for record in every if all(one.of(k, [record]) is not None for one in measured for k in others)}
     ranked = worst_first(measured, every, "probability", 1)
     gallery = sorted(ranked, key=lambda record: record not in first)[:n_gallery]  # those that every editor edited first
-    notes = [*edits.notes, "Replay, sham and edit of one film share their noise and their inversion."]
+    notes = [*data.notes, *edits.notes, "Replay, sham and edit of one film share their noise and their inversion."]
     if not kept:
         notes.append("No edit was kept, so the attribution is over all edits.")
     return Evidence(

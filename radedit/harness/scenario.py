@@ -188,6 +188,7 @@ class StressData:
         twin_is: What a table calls the twins.
         shifted: Other patients on whom the shift has really happened (phantoms; or a data set of such cases).
         cells: `(finding, shortcut)` as `"1-0"` → images; predictors qualify on them before they are tested.
+        notes: What a report's reader must know of the choice of images, as sentences.
     """
 
     source: Reader
@@ -196,6 +197,7 @@ class StressData:
     twin_is: str = TRUTH
     shifted: Reader | None = None
     cells: Mapping[str, Reader] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     @property
     def fingerprint(self) -> dict[str, object]:

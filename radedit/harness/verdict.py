@@ -141,10 +141,13 @@ def overall(verdicts: Sequence[Verdict]) -> Outcome:
 
 
 def exit_code(verdicts: Sequence[Verdict], rules: Rules) -> int:
-    """A run's exit code: 1 for fail and 3 for undecided where the rules have it fail on these, else 0."""
+    """A run's exit code: 1 for fail and 3 for undecided where the rules have it fail on these, else 0.
+
+    A run without a verdict, as of a removal without references, is undecided.
+    """
     if rules.fail_on is None:
         return 0
-    outcome = overall(verdicts)
+    outcome = overall(verdicts) if verdicts else "undecided"
     return 0 if outcome == "undecided" and rules.fail_on == "fail" else EXIT_CODES[outcome]
 
 

@@ -17,7 +17,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import MPEG2MPML, JPEGLosslessSV1, RLELossless
 
-from radedit.data.images import read_image, read_mask
+from radedit.data.images import picture_size, read_image, read_mask
 
 Write = Callable[..., Path]
 Stored = NDArray[np.uint16]
@@ -137,6 +137,10 @@ def test_run_length_encoding_needs_no_further_package(stored: Stored, dicom: Wri
     dataset.compress(RLELossless)
     dataset.save_as(path)
     torch.testing.assert_close(read_image(path).pixels, stretched(stored))
+
+
+def test_size_in_the_header_is_that_of_the_picture(stored: Stored, dicom: Write) -> None:
+    assert picture_size(dicom(stored)) == stored.shape
 
 
 def test_name_may_lack_the_extension(stored: Stored, dicom: Write) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from radedit.data.images import read_image, read_mask, write_png
+from radedit.data.images import picture_size, read_image, read_mask, write_png
 
 Grey = NDArray[np.uint8]
 Save = Callable[..., Path]
@@ -81,6 +81,16 @@ def test_transparent_pixels_are_black_with_a_note(grey: Grey, save: Save) -> Non
 def test_opaque_alpha_changes_nothing(grey: Grey, save: Save) -> None:
     image, _ = read_image(save("film.png", np.stack([grey, np.full_like(grey, 255)], axis=-1)))
     torch.testing.assert_close(image[0], torch.from_numpy(grey / np.float32(255)))
+
+
+@pytest.mark.parametrize("name", ["film.jpg", "film.png"])
+def test_size_in_the_header_is_that_of_the_picture(name: str, grey: Grey, tmp_path: Path) -> None:
+    picture = Image.fromarray(grey)
+    exif = picture.getexif()
+    for orientation in (1, 3, 6):
+        exif[0x0112] = orientation
+        picture.save(tmp_path / name, exif=exif)
+        assert picture_size(tmp_path / name) == tuple(read_image(tmp_path / name).pixels.shape[1:])
 
 
 @pytest.mark.parametrize("name", ["film.jpg", "film.png"])

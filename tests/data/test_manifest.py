@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -284,7 +286,9 @@ def test_row_needs_id_subject_and_image(column: str, change: Callable[..., Path]
 
 @pytest.mark.parametrize("column", ["image", "mask_lungs"])
 def test_missing_files_are_counted_and_named(column: str, change: Callable[..., Path]) -> None:
-    with pytest.raises(FileNotFoundError, match=r"1 of 3 files .* missing: .*gone\.png.*relative to the manifest"):
+    with pytest.raises(
+        FileNotFoundError, match=r"1 of 3 files .* missing.*relative to .*folder\.\n- .*line 3.*gone\.png"
+    ):
         ManifestReader(change(**{column: "gone.png"}))
 
 
@@ -323,6 +327,61 @@ def test_boxes_of_no_image_are_refused(foreign: Path) -> None:
     with pytest.raises(ValueError, match="Set boxes.key to a column that says the same in both"):
         (foreign.parent / "boxes.csv").write_text("file,label,x,y,w,h\na,lung,1,1,2,2\n")
         ManifestReader(foreign, columns=COLUMNS, boxes=BOXES)
+
+
+def test_all_errors_are_named_at_once_each_with_its_row(rows: Rows, tmp_path: Path) -> None:
+    third = {**rows[1], "id": "a", "subject_id": "", "label_drain": "maybe", "label_pneumothorax": "-1"}
+    fourth = {**rows[1], "id": "a", "image": "images/gone.png", "mask_lungs": "masks/gone.png"}
+    fifth = {**rows[1], "id": "e"}
+    with pytest.raises(ValueError) as caught:
+        ManifestReader(table(tmp_path / "manifest.csv", [*rows, third, fourth, fifth]))
+    lines = str(caught.value).split("\n- ")
+    expected = {
+        5: ["'subject_id' is empty", "label 'maybe'", "label '-1'", "id 'a' is also at", "images/b.png is also at"],
+        6: ["id 'a' is also at", "no file .*images/gone.png", "no file .*masks/gone.png"],
+        7: ["images/b.png is also at"],
+    }
+    assert lines[0] == "9 errors:" and len(lines) == 10
+    for line, said in expected.items():
+        for part in said:
+            assert any(re.search(f"line {line}: .*{part}", found) for found in lines), (line, part)
+
+
+def test_all_rows_of_another_length_are_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("id,subject_id,image\na,b\nc,d,e\nf,g,h,i\n")
+    with pytest.raises(ValueError, match=r"2 errors:\n- .*line 2: 2 cells.*\n- .*line 4: 4 cells"):
+        ManifestReader(tmp_path / "manifest.csv")
+
+
+def test_masks_of_another_size_are_all_named_before_any_is_read(change: Callable[..., Path], tmp_path: Path) -> None:
+    picture(tmp_path / "masks/a.png", np.eye(8, dtype=np.uint8) * 255)
+    with pytest.raises(ValueError, match=r"line 3: mask lungs is 8×8 but its image is 20×16"):
+        ManifestReader(change(), check_sizes=True)
+
+
+def test_boxes_may_stand_in_the_manifest(change: Callable[..., Path], rows: Rows) -> None:
+    rows[1]["box_opacities"] = ""
+    a, b = (reader := ManifestReader(change(box_opacities="1 2 3 4; 5 6 7.5 8"))).records
+    assert reader.load(a).boxes == {"opacities": [Box(1, 2, 3, 4), Box(5, 6, 7.5, 8)]} and not reader.load(b).boxes
+    assert reader.drawn(a) == ({"lungs"}, {"opacities"})
+    with pytest.raises(ValueError, match=r"line 3: column 'box_opacities' has '1 2 3': box 1, 2, 3. Allowed are four"):
+        ManifestReader(change(box_opacities="1 2 3"))
+
+
+def test_parquet_reads_as_csv(rows: Rows, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(rows)
+    frame["label_pneumothorax"] = [1, 0]
+    frame["label_drain"] = [None, 1.0]
+    frame.to_parquet(tmp_path / "manifest.parquet")
+    ours = ManifestReader(tmp_path / "manifest.parquet")
+    assert ours.records == ManifestReader(table(tmp_path / "manifest.csv", rows)).records
+    frame["label_drain"] = [3, 4]
+    frame.to_parquet(tmp_path / "manifest.parquet")
+    with pytest.raises(
+        ValueError, match=r"2 errors:\n- .*manifest.parquet, row 1: column 'label_drain' has the label '3'"
+    ):
+        ManifestReader(tmp_path / "manifest.parquet")
 
 
 # Errors of one record, which a run skips and lists

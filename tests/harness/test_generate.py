@@ -111,6 +111,21 @@ def test_set_without_reference_and_twin_has_neither(make: Make, data: StressData
     assert set(kinds(folder)) == OWN
 
 
+def test_own_score_decides_what_is_kept(make: Make) -> None:
+    def by_position(real: Tensor, edited: Tensor, **_: Any) -> Tensor:
+        assert real.shape == edited.shape and not torch.equal(real, edited)
+        return torch.arange(len(real)) / 10
+
+    rows = [row for row in read_rows(make("set", score=by_position, threshold=0.1)) if row["attr_kind"] == "edit"]
+    assert [row["cosine"] for row in rows] == [i % BLOCK / 10 for i in range(len(rows))]
+    assert [row["kept"] for row in rows] == [i % BLOCK >= 1 for i in range(len(rows))]
+
+
+def test_score_without_a_number_for_each_film_is_refused(make: Make) -> None:
+    with pytest.raises(ValueError, match=rf"answers {BLOCK} edits with shape \(\); expected a tensor of shape"):
+        make("set", score=lambda real, edited, **_: (edited - real).mean())
+
+
 def test_source_twin_and_reference_are_the_films_as_they_were_drawn(whole: Path, data: StressData) -> None:
     record = data.source.records[0]
     for kind, reader in {"source": data.source, "twin": data.twin, "reference": data.reference}.items():

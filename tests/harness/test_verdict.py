@@ -155,6 +155,11 @@ def test_exit_code_tells_what_the_rules_fail_on(outcome: str, fail_on: str | Non
     assert exit_code([verdict("pass"), verdict(outcome)], Rules(fail_on=fail_on)) == code
 
 
+@pytest.mark.parametrize(("fail_on", "code"), [(None, 0), ("fail", 0), ("undecided", 3)])
+def test_run_without_a_verdict_is_undecided(fail_on: str | None, code: int) -> None:
+    assert exit_code([], Rules(fail_on=fail_on)) == code
+
+
 def test_no_predictors_have_no_verdict() -> None:
     with pytest.raises(ValueError, match="no verdicts"):
         overall([])

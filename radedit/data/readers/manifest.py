@@ -1,4 +1,4 @@
-"""Any data set that comes with a CSV manifest, ours or another's.
+"""Any data set that comes with a manifest, CSV or Parquet, ours or another's.
 
 Our own format, which a stress set is written in and a user can bring: one row per image,
 
@@ -6,21 +6,26 @@ Our own format, which a stress set is written in and a user can bring: one row p
 |---|---|
 | `id` | unique name; noise streams are bound to it |
 | `subject_id` | patient; splits never share one, statistics resample them |
-| `image` | PNG, JPEG or DICOM file |
+| `image` | PNG, JPEG or DICOM file; each is listed once |
 | `report` | impression, or a list of findings (optional) |
 | `label_<finding>` | 0, 1, or nothing where it was not read (any number of these) |
 | `mask_<name>` | PNG file of the image's size, or nothing (any number) |
+| `box_<name>` | `x y width height` in pixels of the image, several parted by `;`, or nothing (any number) |
 | `attr_<name>` | anything to select or report by: view, hospital, source, licence, … (any number) |
 
-Files are relative to the manifest's folder. Boxes may stand in a second table, `id,name,x,y,width,height` in pixels
-of the image. A file with other column names is read by naming them in `columns`.
+Files are relative to the manifest's folder. Boxes may instead stand in a second table, `id,name,x,y,width,height`. A
+file with other column names is read by naming them in `columns`. Findings and masks have our names (snake_case:
+`pneumothorax`, `drain`, `covid`, `right_lung`, `left_lung`, the patient's sides; boxes of COVID-19: `opacities`).
+
+Everything that is wrong with a manifest is named at once, each with its row: cells, ids and images that are there
+twice, files that are missing, and masks of another size than their image.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,9 +33,9 @@ from typing import Any, NamedTuple
 from radedit.data.box_table import BoxTable, box_table
 from radedit.data.columns import Columns, words
 from radedit.data.fingerprint import content_hash
-from radedit.data.images import read_image, read_mask
+from radedit.data.images import picture_size, read_image, read_mask
 from radedit.data.lungs import add_lungs
-from radedit.data.table import Row, Table, read_table
+from radedit.data.table import Row, Table, listed, read_table
 from radedit.types import Box, Record, Sample
 
 logger = logging.getLogger(__name__)
@@ -43,7 +48,7 @@ class _Files(NamedTuple):
 
 
 class ManifestReader:
-    """Images, masks, boxes and labels listed in one or several CSV files.
+    """Images, masks, boxes and labels listed in one or several CSV or Parquet files.
 
     Everything that can be checked without opening images is checked at construction.
 
@@ -58,14 +63,16 @@ class ManifestReader:
         require: Names of masks; rows without one of them are left out.
         split_lungs: Whether to derive the masks `left_lung` and `right_lung` from `lungs`, where there is one; see
             `radedit.data.lungs.add_lungs`.
+        check_sizes: Whether to compare the size of every mask with its image's now, by the files' headers; else one
+            that differs is an error of its record when that is loaded.
 
     Attributes:
         excluded: Reason → number of rows left out.
 
     Raises:
         FileNotFoundError: If a manifest, image or mask is missing.
-        ValueError: If a table is empty, lacks a column, has an id twice or a label that is not 0 or 1, or if the
-            filters leave nothing.
+        ValueError: If a table is empty or lacks a column; if cells, ids or sizes of masks are wrong, all of which are
+            named; or if the filters leave nothing.
     """
 
     def __init__(
@@ -79,12 +86,16 @@ class ManifestReader:
         exclude: Mapping[str, str | Sequence[str]] | None = None,
         require: Sequence[str] = (),
         split_lungs: bool = False,
+        check_sizes: bool = False,
     ) -> None:
         self.split_lungs = split_lungs
         self.excluded: Counter[str] = Counter()
         self._records: list[Record] = []
         self._files: dict[str, _Files] = {}
-        places: dict[str, str] = {}
+        self._places: dict[str, str] = {}
+        listing: list[tuple[str, _Files]] = []  # where, and what a row names
+        errors: list[str] = []
+        images: dict[Path, str] = {}
         drawings = box_table(boxes)
         paths = [path] if isinstance(path, str | Path) else list(path)
         if not paths:
@@ -96,24 +107,40 @@ class ManifestReader:
             table.require(found.named, "columns")
             drawn = drawings.read(table) if drawings else {}
             for row in table.rows:
-                place = f"{table.path}, line {row.line}"
-                record, files = _parse(row, found, table, place)
-                if record.id in places:
-                    raise ValueError(f"{place}: id {record.id!r} is also at {places[record.id]}. Ids are unique.")
-                places[record.id] = place
+                place, id_ = table.place(row), found.id_in(row.cells)
+                wrong = found.errors(row.cells)
+                if id_ and (first := self._places.setdefault(id_, place)) != place:
+                    wrong.append(f"id {id_!r} is also at {first}. Ids are unique.")
+                files = _files(row, found, table)
                 reason = _reason_to_leave_out(row.cells, files.masks, where or {}, exclude or {}, require)
-                if reason:
+                if reason is None:
+                    listing.append((place, files))
+                    if (first := images.setdefault(files.image, place)) != place:
+                        wrong.append(f"image {files.image} is also at {first}. Each is listed once.")
+                else:
                     self.excluded[reason] += 1
-                    continue
-                self._records.append(record)
-                own = drawn.get(row.cells[drawings.key], {}) if drawings else {}
-                self._files[record.id] = files._replace(boxes=own)
-        self._check(paths)
+                errors += [f"{place}: {error}" for error in wrong]
+                if reason is None and not wrong:
+                    own = drawn.get(row.cells[drawings.key], {}) if drawings else {}
+                    self._records.append(found.record(row.cells))
+                    self._files[id_] = files._replace(boxes={**found.own_boxes(row.cells), **own})
+        if not listing and not errors:
+            reasons = "; ".join(f"{count} rows: {reason}" for reason, count in self.excluded.items())
+            raise ValueError(f"No row of {', '.join(map(str, paths))} is left ({reasons}). Loosen the filters.")
+        _check_files(listing, errors, ", ".join(map(str, paths)), check_sizes)
 
     @property
     def records(self) -> Sequence[Record]:
         """The rows that the filters left, in the order of the files."""
         return self._records
+
+    def drawn(self, record: Record) -> tuple[set[str], set[str]]:
+        """Names of the masks and of the boxes that a record has, without loading it."""
+        files = self._files[record.id]
+        masks = set(files.masks)
+        return masks | ({"left_lung", "right_lung"} if self.split_lungs and "lungs" in masks else set()), set(
+            files.boxes
+        )
 
     @property
     def fingerprint(self) -> dict[str, object]:
@@ -150,28 +177,40 @@ class ManifestReader:
             logger.info("%s: %s", record.id, note)
         return sample
 
-    def _check(self, paths: Sequence[str | Path]) -> None:
-        if not self._records:
-            reasons = "; ".join(f"{count} rows: {reason}" for reason, count in self.excluded.items())
-            raise ValueError(f"No row of {', '.join(map(str, paths))} is left ({reasons}). Loosen the filters.")
-        wanted = {file: None for files in self._files.values() for file in (files.image, *files.masks.values())}
-        missing = [file for file in wanted if not file.is_file()]
-        if missing:
-            raise FileNotFoundError(
-                f"{len(missing)} of {len(wanted)} files named by {', '.join(map(str, paths))} are missing: "
-                f"{', '.join(map(str, missing[:3]))}{', …' if len(missing) > 3 else ''}. "
-                "Files are relative to the manifest's folder."
-            )
 
-
-def _parse(row: Row, columns: Columns, table: Table, place: str) -> tuple[Record, _Files]:
-    try:
-        record = columns.record(row.cells)
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from error
+def _files(row: Row, columns: Columns, table: Table) -> _Files:
     folder = table.path.parent
     masks = {name: folder / file for name, file in columns.mask_files(row.cells).items()}
-    return record, _Files(folder / row.cells[columns.image], masks, {})
+    return _Files(folder / row.cells[columns.image], masks, {})
+
+
+def _check_files(listing: Sequence[tuple[str, _Files]], errors: list[str], manifests: str, check_sizes: bool) -> None:
+    """Look for all files, and raise what is wrong with them together with the errors found before."""
+    wanted: dict[Path, str] = {}
+    for place, files in listing:
+        for file in (files.image, *files.masks.values()):
+            wanted.setdefault(file, place)
+    missing = {file: f"{place}: there is no file {file}" for file, place in wanted.items() if not file.is_file()}
+    if missing and not errors:
+        head = f"{len(missing)} of {len(wanted)} files named by {manifests} are missing."
+        raise FileNotFoundError(listed([*missing.values()], f"{head} Files are relative to the manifest's folder."))
+    if check_sizes:
+        there = [entry for entry in listing if not missing.keys() & {entry[1].image, *entry[1].masks.values()}]
+        errors = [*errors, *_wrong_sizes(there)]
+    if errors or missing:
+        raise ValueError(listed([*errors, *missing.values()]))
+
+
+def _wrong_sizes(listing: Sequence[tuple[str, _Files]]) -> Iterator[str]:
+    for place, files in listing:
+        try:
+            height, width = picture_size(files.image) if files.masks else (0, 0)
+            for name, file in files.masks.items():
+                found = picture_size(file)
+                if found != (height, width):
+                    yield f"{place}: mask {name} is {found[1]}×{found[0]} but its image is {width}×{height}."
+        except ValueError as error:
+            yield f"{place}: {error}"
 
 
 def _reason_to_leave_out(

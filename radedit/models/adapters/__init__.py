@@ -1,0 +1,1 @@
+"""Users' own models as predictors, one file a format."""
