@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import OmegaConf
 
 from radedit import plan, stress, train, trained
 from radedit.configuration import composed
@@ -154,6 +154,18 @@ def test_the_strong_segmenter_has_not_seen_the_weak_ones_patients(data: str) -> 
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
+def test_predictors_are_trained_on_the_sets_that_lie_where_the_stress_test_was_told(scenario: str) -> None:
+    roots = composed("stress", [f"+scenario={scenario}", "setting=paper"]).roots
+    moved = [f"roots.{name}=elsewhere/{name}" for name in roots if name != "data"]
+    config = composed("stress", [f"+scenario={scenario}", "setting=paper", f"size={SIZE}", *moved])
+    for name in trained.missing(config.predictors).values():
+        learned = composed("train", [f"+experiment={name}", *config.training_roots])
+        text = OmegaConf.to_yaml(learned.data, resolve=True)
+        assert "root: elsewhere/" in text and "root: data/" not in text and "tables: data/" not in text
+        assert learned.size == learned.data.size == learned.module.network.size == SIZE
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_plan_counts_films_and_trainings(
     scenario: str, dry_run: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,10 +174,6 @@ def test_a_plan_counts_films_and_trainings(
     n, predictors = {"acquisition": (10, 2), "manifestation": (6, 4), "population": (10, 2)}[scenario]
     assert f"Editing {n} records" in told
     assert f"Predictors to be trained: {predictors} of {predictors}.\n" in told
-
-
-def diffusion(data: str, *further: str) -> DictConfig:
-    return composed("train", ["+experiment=paper/diffusion", data, *further])
 
 
 def test_the_diffusion_model_is_trained_on_published_encoders(
@@ -184,9 +192,9 @@ def test_the_diffusion_model_is_trained_on_published_encoders(
     bundle.require("vae", "unet", "scheduler", "text_encoder", "tokenizer", "image_encoder")
 
 
-def test_the_u_net_is_appendix_as(data: str) -> None:
+def test_the_u_net_is_appendix_as() -> None:
     with torch.device("meta"):
-        unet = instantiate(diffusion(data).module.unet, _convert_="all")
+        unet = instantiate(composed("train", ["+experiment=paper/diffusion"]).module.unet, _convert_="all")
     assert sum(parameter.numel() for parameter in unet.parameters()) == pytest.approx(548.8e6, rel=1e-4)
     widths = [128 * factor for factor in (1, 2, 4, 6, 8)]
     assert list(unet.config["block_out_channels"]) == widths
