@@ -205,5 +205,12 @@ def test_the_u_net_is_appendix_as() -> None:
         assert (width // attention.heads, attention.to_k.in_features) == (32, 768)
 
 
+def test_the_diffusion_model_is_optimised_as_in_appendix_a() -> None:
+    config = composed("train", ["+experiment=paper/diffusion"])
+    (average,) = config.callbacks
+    assert (config.module.lr, config.module.get("warmup", 0), average.decay) == (1e-4, 0, 0.999)
+    assert config.max_steps * 48 * config.data.batch_size == 300 * 487_680  # epochs of films, on 48 GPUs
+
+
 def ids(records: Sequence[Record]) -> set[str]:
     return {record.id for record in records}
