@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from radedit.data.cache import cached_films, films_path
 from radedit.data.first import First
+from radedit.data.leaks import check_leaks
 from radedit.types import Reader, Record
 
 
@@ -104,9 +105,7 @@ class FilmData(L.LightningDataModule):
         super().__init__()
         if limit is not None:
             train, val = First(train, limit), First(val, limit)
-        shared = {r.subject_id for r in train.records} & {r.subject_id for r in val.records}
-        if shared:
-            raise ValueError(f"{len(shared)} patients are in both training and validation data, e.g. {min(shared)!r}.")
+        check_leaks({"training": train.records, "validation": val.records})
         self.readers = {"train": train, "val": val}
         self.size, self.batch_size, self.seed, self.masks = size, batch_size, seed, list(masks)
         self.cache, self.workers = Path(cache), workers

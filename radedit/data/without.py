@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from radedit.data.cache import fingerprint
+from radedit.data.fingerprint import content_hash
 from radedit.types import Reader, Record, Sample
 
 BY = ("subject", "film")
@@ -45,7 +46,8 @@ class Without:
     @property
     def fingerprint(self) -> dict[str, object]:
         """What determines the samples, for content hashes."""
-        return {"records": [record.id for record in self._records], "of": fingerprint(self.reader)}
+        records = content_hash([record.id for record in self._records])
+        return {"records": records, "of": fingerprint(self.reader)}
 
     def load(self, record: Record) -> Sample:
         """As the data set loads it."""

@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
+from radedit.data.fingerprint import plain
 from radedit.data.module import FilmData
 from radedit.metrics import dice
 from radedit.models.predictors import Network, load_predictor
@@ -102,7 +103,7 @@ class ClassifierTraining(L.LightningModule):
             "hash": shipped.hash,
             "seed": self.seed,
             "steps": int(self.steps),
-            "data": {part: getattr(reader, "fingerprint", None) for part, reader in data.readers.items()},
+            "data": {part: plain(getattr(reader, "fingerprint", None)) for part, reader in data.readers.items()},
             "val": validate(shipped, data),
         }
         (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from radedit.data.leaks import check_leaks
-from radedit.types import Record
+from radedit.data.module import FilmData
+from radedit.types import Record, Sample
 
 
 def film(id_: str, subject: str, source: str = "") -> Record:
@@ -52,3 +53,23 @@ def test_sets_known_to_overlap_are_warned_of_by_name(
 ) -> None:
     check_leaks({"train": [film("1", "a", one)], "test": [film("2", "b", other)]})
     assert told in caplog.text and "'train' and 'test'" in caplog.text
+
+
+class Listed:
+    """A data set of which nobody loads anything but names."""
+
+    def __init__(self, *records: Record) -> None:
+        self.records = records
+
+    def load(self, record: Record) -> Sample:
+        raise AssertionError("no film is read before patients are compared")
+
+
+def test_training_is_refused_where_a_patient_is_in_validation_too() -> None:
+    train, val = Listed(film("1", "a", "MIMIC-CXR")), Listed(film("2", "a", "MIMIC-Seg"))
+    with pytest.raises(ValueError, match="1 patients are in both 'training' and 'validation': a"):
+        FilmData(train, val, size=8, batch_size=1)
+
+
+def test_training_is_not_refused_for_equal_numbers_of_unrelated_sets() -> None:
+    FilmData(Listed(film("1", "17", "NIH ChestX-ray14")), Listed(film("2", "17", "CANDID-PTX")), size=8, batch_size=1)

@@ -19,7 +19,7 @@ from tests.data.fixtures.mimic_cxr import write_mimic_cxr
 
 
 def mixture(repository: Path, roots: Path, *overrides: str) -> Mixture:
-    given = [f"+roots.{name}={roots / name}" for name in ("mimic_cxr", "chexpert", "chestxray14")]
+    given = [f"roots.{name}={roots / name}" for name in ("mimic_cxr", "chexpert", "chestxray14")]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(repository / "conf"), version_base="1.3"):
         cfg = compose("stress", overrides=["+scenario=acquisition", "dataset=paper/diffusion", *given, *overrides])
