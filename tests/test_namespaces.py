@@ -76,9 +76,11 @@ def uses_of_stress() -> Iterator[tuple[str, PhantomReader]]:
 
 
 def uses_of_benchmarks() -> Iterator[tuple[str, PhantomReader]]:
-    for primary in ("benchmark", "examine", "compare"):
-        for path, node in nodes(OmegaConf.to_container(config(primary), resolve=True)):
-            use = primary if primary == "compare" else f"{primary}, {path}"  # its figures share their films
+    chosen = {"benchmark": "films", "examine": "examined", "compare": None}  # where each has its films
+    for primary, place in chosen.items():
+        resolved: Any = OmegaConf.to_container(config(primary), resolve=True)
+        for path, node in nodes(resolved[place] if place else resolved):
+            use = f"{primary}, {path}" if place else primary  # its figures share their films
             yield use, instantiate(node, _convert_="all")
 
 

@@ -53,9 +53,8 @@ def load(
         if value not in allowed:
             reason = ": the SDXL autoencoder overflows in float16, and gives NaN" if value == "float16" else ""
             raise ValueError(f"generator.{key} is {value!r}{reason}. Allowed are {', '.join(allowed)}.")
-    releases = {"vae": vae, "text_encoder": text_encoder, "image_encoder": image_encoder}
-    if unet is not None:
-        releases["unet"] = unet
+    releases = {} if unet is None else {"unet": unet}
+    releases |= {"vae": vae, "text_encoder": text_encoder, "image_encoder": image_encoder}
     # What the user named is checked before anything is downloaded.
     order = sorted(releases, key=lambda part: releases[part].folder is None)
     files = {part: releases[part].locate(part) for part in order}
