@@ -171,7 +171,7 @@ def test_a_plan_counts_films_and_trainings(
 ) -> None:
     assert run(plan.main, dry_run(scenario)) == 0
     told = capsys.readouterr().out
-    n, predictors = {"acquisition": (10, 2), "manifestation": (6, 4), "population": (10, 2)}[scenario]
+    n, predictors = {"acquisition": (8, 2), "manifestation": (8, 4), "population": (8, 2)}[scenario]
     assert f"Editing {n} records" in told
     assert f"Predictors to be trained: {predictors} of {predictors}.\n" in told
 

@@ -13,10 +13,10 @@ class First:
 
     Args:
         reader: The data set.
-        n: Number of records.
+        n: Number of records; all where None.
     """
 
-    def __init__(self, reader: Reader, n: int) -> None:
+    def __init__(self, reader: Reader, n: int | None) -> None:
         self.reader, self.n = reader, n
 
     @property

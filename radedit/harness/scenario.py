@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from radedit.data.cache import fingerprint
+from radedit.data.first import First
 from radedit.data.readers.phantom import PhantomReader
 from radedit.phantom.world import World
 from radedit.types import Reader
@@ -189,6 +190,7 @@ class StressData:
         shifted: Other patients on whom the shift has really happened (phantoms; or a data set of such cases).
         cells: `(finding, shortcut)` as `"1-0"` → images; predictors qualify on them before they are tested.
         notes: What a report's reader must know of the choice of images, as sentences.
+        limit: Films of each role at most, the first ones, for a dry run; all where None.
     """
 
     source: Reader
@@ -198,6 +200,15 @@ class StressData:
     shifted: Reader | None = None
     cells: Mapping[str, Reader] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is None:
+            return
+        for role in ("source", "reference", "twin", "shifted"):
+            reader = getattr(self, role)
+            object.__setattr__(self, role, None if reader is None else First(reader, self.limit))
+        object.__setattr__(self, "cells", {cell: First(reader, self.limit) for cell, reader in self.cells.items()})
 
     @property
     def fingerprint(self) -> dict[str, object]:
