@@ -8,9 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
+from radedit.configuration import composed
 from tests.realcxr_folder import write_realcxr
 
 
@@ -68,3 +71,13 @@ def test_a_folder_that_is_not_realcxr_is_refused_before_any_work(repository: Pat
         assert ended.returncode == 2
         assert f"{folder} is no folder of openly licensed radiographs" in ended.stderr
         assert "make open REALCXR=" in ended.stderr
+
+
+def test_the_weak_segmenter_learns_from_one_source_and_the_strong_one_from_two() -> None:
+    parts = {name: composed("train", [f"+experiment=open/lungs_{name}"]).data for name in ("weak", "strong")}
+    for split in ("train", "val"):
+        weak: Any
+        strong: Any
+        weak, strong = (OmegaConf.to_object(parts[name][split]) for name in ("weak", "strong"))
+        assert weak["reader"].pop("where") == {"source": "cohen"} and strong["reader"].pop("where") == {}
+        assert weak == strong and weak["part"] == split and weak["reader"]["require"] == ["lungs"]
