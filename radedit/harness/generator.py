@@ -104,7 +104,7 @@ def judge(
         cosine = _score(bundle, scenario, films.images["source"], films.images["twin"], batch)
         figures += [
             films.figure(
-                f"A drawn {scenario.added}, the same place", drawn, "grey levels", "the yardstick of the edit"
+                f"Drawn into the same place, {scenario.added}", drawn, "grey levels", "the yardstick of the edit"
             ),
             films.figure("Its editing score", cosine, "", "cosine of Equation 5; undefined counts as 0"),
             films.figure("Drawn ones that the score would keep", 100.0 * (cosine >= threshold), "%", ""),
@@ -112,7 +112,7 @@ def judge(
         if added.mean() < WEAK * drawn.mean():
             said = f"{added.mean():.1f}".replace("-", "\N{MINUS SIGN}")
             weaknesses.append(
-                f"its edits add {said} grey levels where a drawn {scenario.added} adds {drawn.mean():.1f}"
+                f"its edits add {said} grey levels where {scenario.added} that is drawn adds {drawn.mean():.1f}"
             )
     return Judgement(figures, weaknesses, list(remarks))
 
