@@ -158,16 +158,20 @@ def noise_prediction(bundle: Bundle, samples: Sequence[Sample], seed: int) -> di
 
 
 def joint_space(bundle: Bundle, samples: Sequence[Sample]) -> dict[str, float]:
-    """AUROC of each finding that some films have: is the film nearer to its name than to a normal report?"""
+    """AUROC of each finding that some films have: is the film nearer to its name than to a normal report?
+
+    Of films that were not read for a finding, nothing is said.
+    """
     images = torch.cat(
         [bundle.embed_image(torch.stack([s.image for s in part]).to(bundle.device)) for part in _parts(samples)]
     ).cpu()
     result = {}
-    for finding in samples[0].record.labels:
-        target = torch.tensor([sample.record.labels[finding] for sample in samples])
-        if 0 < int(target.sum()) < len(target) and phrasebook().findings.get(finding):
+    for finding in phrasebook().findings:
+        read = [i for i, sample in enumerate(samples) if finding in sample.record.labels]
+        target = torch.tensor([samples[i].record.labels[finding] for i in read])
+        if 0 < int(target.sum()) < len(target):
             present, normal = bundle.embed_text([f"{finding.capitalize()}.", NORMAL]).cpu()
-            result[finding] = float(binary_auroc(images @ (present - normal), target))
+            result[finding] = float(binary_auroc(images[read] @ (present - normal), target))
     return result
 
 
