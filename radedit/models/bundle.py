@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,7 +110,8 @@ class Bundle:
                 continue
             with _quietly():
                 kept: Any = deepcopy(part).to(dtype) if isinstance(part, nn.Module) else part  # ours stays precise
-                kept.save_pretrained(Path(folder) / name)
+                with _whole_folder(Path(folder) / name) as temporary:
+                    kept.save_pretrained(temporary)
 
     def require(self, *parts: str) -> None:
         """Raise if a part is missing, before long work starts."""
@@ -282,7 +284,22 @@ def adopt(source: Path, folder: Path, parts: Sequence[str]) -> None:
         if not (source / part).is_dir():
             raise FileNotFoundError(f"The bundle in {source} has no {part}/, so it can't be taken from there.")
         if not (folder / part).is_dir():
-            shutil.copytree(source / part, folder / part)
+            with _whole_folder(folder / part) as temporary:
+                shutil.copytree(source / part, temporary)
+
+
+@contextmanager
+def _whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to, which takes the place of `path` at the end: a part is whole or absent, never half there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def lacking(folder: Path, parts: Sequence[str]) -> list[str]:
