@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import CONF, close_logger, entry_point, name_missing_choice
+from radedit.data.atomic import remove_leftovers
 from radedit.data.file_lock import FileLock
 from radedit.models.bundle import adopt, lacking
 from radedit.trained import note_recipe, recipe
@@ -34,6 +35,8 @@ def run(config: DictConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rank = rank_zero_only.rank  # type: ignore[attr-defined]
     with FileLock(folder / ".lock") if rank == 0 else nullcontext():
+        if rank == 0:
+            remove_leftovers(folder)
         _train(config, folder)
 
 

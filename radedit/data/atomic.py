@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,17 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file was on its way to its place, by its name."""
+    return re.fullmatch(rf"\..+\.\d+{re.escape(TEMPORARY_SUFFIX)}", path.name) is not None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs were writing; to be called by who holds the folder's lock."""
+    for leftover in filter(is_temporary, folder.rglob(f".*{TEMPORARY_SUFFIX}")):
+        leftover.unlink()
 
 
 def disk_full(path: Path, error: OSError) -> OSError:

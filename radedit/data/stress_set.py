@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from torch import Tensor
 
-from radedit.data.atomic import TEMPORARY_SUFFIX, write_atomically
+from radedit.data.atomic import is_temporary, remove_leftovers, write_atomically
 from radedit.data.columns import manifest_cells, manifest_columns
 from radedit.data.file_lock import FileLock
 from radedit.data.fingerprint import content_hash, plain
@@ -153,7 +153,7 @@ class StressSetWriter:
     def _open(self, fingerprint: Mapping[str, Any]) -> None:
         meta_file = self.folder / "meta.json"
         if not meta_file.exists():
-            strangers = sorted(p.name for p in self.folder.iterdir() if p.name != ".lock" and not _is_temporary(p))
+            strangers = sorted(p.name for p in self.folder.iterdir() if p.name != ".lock" and not is_temporary(p))
             if strangers:
                 raise ValueError(
                     f"{self.folder} has no meta.json, so it is no stress set, but holds {', '.join(strangers[:5])}. "
@@ -168,8 +168,7 @@ class StressSetWriter:
                 f"{self.folder} was made with other settings (hash {meta['content_hash'][:12]}, now {self.hash[:12]}): "
                 f"{'; '.join(changes[:5])}. Mixing them would spoil the set: choose another folder, or delete this one."
             )
-        for leftover in filter(_is_temporary, self.folder.rglob(f".*{TEMPORARY_SUFFIX}")):
-            leftover.unlink()  # of a killed run; the lock says that nobody is writing them
+        remove_leftovers(self.folder)
         (self.folder / "rows").mkdir(exist_ok=True)
 
     def _drop_damaged(self) -> None:
@@ -259,10 +258,6 @@ def _row_files(folder: Path) -> list[tuple[int, Path]]:
     files = (folder / "rows").glob("block-*.jsonl")
     numbered = [(int(match[1]), file) for file in files if (match := re.fullmatch(r"block-(\d+)\.jsonl", file.name))]
     return sorted(numbered)
-
-
-def _is_temporary(path: Path) -> bool:
-    return re.fullmatch(rf"\..+\.\d+{re.escape(TEMPORARY_SUFFIX)}", path.name) is not None
 
 
 def _differences(old: Any, new: Any, where: str = "") -> list[str]:
