@@ -24,7 +24,7 @@ from radedit.training.classifier import ClassifierTraining
 from radedit.training.diffusion import DiffusionTraining
 from tests.commands import run
 
-STEPS = 24
+STEPS = 40
 FILMS = ["train.n=6", "val.n=3", "batch_size=2"]
 CLASSIFIER = [
     "+experiment=ptx_confounded_classifier", "module.network.network.channels=[8,8,8,8]", "+data.workers=1",
@@ -111,14 +111,20 @@ def same_end(one: Path, other: Path) -> None:
             torch.testing.assert_close(found[state], expected[state], rtol=0, atol=0)
 
 
-def killed_after(seconds: float, work: Callable[[], object]) -> bool:
+def killed(work: Callable[[], object], losses: Path, steps: int, seconds: float) -> bool:
+    """Whether a forked process was at work still when it was killed, so many steps and seconds after it began."""
+    begun = len(losses.read_text().splitlines())
     if (child := os.fork()) == 0:
         try:
             os._exit(int(bool(work())))
         finally:
             os._exit(1)
+    while len(losses.read_text().splitlines()) < begun + steps:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            break
+        time.sleep(0.01)
     time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
+    os.kill(child, signal.SIGKILL)  # a child that has ended is there until it is waited for
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code in (0, -signal.SIGKILL)
     return code != 0
@@ -129,16 +135,16 @@ def test_a_training_killed_at_random_points_has_the_losses_and_weights_of_an_und
     kills: int, diffusion: list[str], losses: Path, in_folder: Callable[[str], Path]
 ) -> None:
     draw = random.Random(kills)
-    undisturbed, began = in_folder("undisturbed"), time.monotonic()
+    undisturbed = in_folder("undisturbed")
     assert run(main, diffusion) == 0
-    expected, whole_run = noted(losses), time.monotonic() - began
+    expected = noted(losses)
     assert len(expected) == STEPS
-    killed = trainings = 0
-    while killed < kills:
+    done = trainings = 0
+    while done < kills:
         folder, finished = in_folder(f"killed-{trainings}"), False
-        while not finished and killed < kills:
-            finished = not killed_after(draw.uniform(0.1, 0.8) * whole_run, lambda: run(main, diffusion))
-            killed += not finished
+        while not finished and done < kills:
+            finished = not killed(lambda: run(main, diffusion), losses, draw.randrange(7), draw.uniform(0, 0.3))
+            done += not finished
         assert run(main, diffusion) == 0
         same_end(undisturbed, folder)
         assert not list(folder.rglob(".*.tmp"))
