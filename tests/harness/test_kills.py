@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from radedit.data.readers.manifest import ManifestReader
 from radedit.data.readers.phantom import PhantomReader
 from radedit.data.stress_set import StressSetWriter, read_rows, read_skipped
 from radedit.editing import radedit
@@ -24,6 +26,7 @@ from radedit.harness.generate import EditPlan, generate
 from radedit.harness.scenario import Removal, StressData
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World
+from radedit.types import Sample
 from tests.harness.conftest import SIZE, N, Remembering
 
 Make = Callable[[Path], Path]
@@ -99,6 +102,30 @@ def test_ctrl_c_finishes_the_block_and_the_next_run_goes_on_behind_it(
         make(tmp_path / "set")
     assert len(list((tmp_path / "set").glob("rows/*"))) == 3
     assert content(make(tmp_path / "set")) == content(undisturbed)
+
+
+def test_image_or_mask_that_is_cut_off_in_the_middle_of_a_set_is_skipped_and_listed(
+    scenario: Removal, undisturbed: Path, bundle: Bundle, make_plan: Callable[..., EditPlan], tmp_path: Path
+) -> None:
+    films = Path(shutil.copytree(undisturbed, tmp_path / "films"))
+    reader = ManifestReader(films / "manifest.csv", where={"attr_kind": "source"})
+    rows = [row for row in read_rows(films) if row["attr_kind"] == "source"]
+    damaged = {2: rows[2]["image"], 5: rows[5]["mask_m_keep"]}
+    for path in damaged.values():
+        (films / path).write_bytes((films / path).read_bytes()[:-30])
+
+    def own(sample: Sample) -> tuple[Tensor, Tensor]:
+        return sample.masks["m_edit"], sample.masks["m_keep"]
+
+    folder = generate(
+        scenario, StressData(reader), bundle, make_plan(masks=own, steps=1, block=4), tmp_path / "set", {"toy": 2}
+    )
+    skipped = {entry["id"]: entry["reason"] for entry in read_skipped(folder)}
+    assert skipped.keys() == {rows[number]["id"] for number in damaged}
+    assert all(damaged[number].split("/")[-1] in skipped[rows[number]["id"]] for number in damaged)
+    assert all("cut off" in reason for reason in skipped.values())
+    edited = {row["attr_record"] for row in read_rows(folder)}
+    assert edited == {row["id"] for row in rows} - skipped.keys() and len(edited) == RECORDS - 2
 
 
 @pytest.mark.parametrize("kind", ["edit", "replay"])
