@@ -172,6 +172,7 @@ class StressSetWriter:
         (self.folder / "rows").mkdir(exist_ok=True)
 
     def _drop_damaged(self) -> None:
+        """Take back that a block is finished, and the set with it, where a file of the block was lost."""
         for block, file in _row_files(self.folder):
             try:
                 named = {path for row in read_json_lines(file) for path in _files_of(row)}
@@ -182,6 +183,7 @@ class StressSetWriter:
                     continue
                 lost = damaged[0]
             logger.warning("Block %d of %s is made again: %s is missing or cut off.", block, self.folder, lost)
+            (self.folder / "manifest.csv").unlink(missing_ok=True)
             file.unlink()
 
     def _check_block(self, block: int, rows: Sequence[Mapping[str, Any]], images: Mapping[str, Tensor]) -> None:

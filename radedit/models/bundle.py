@@ -35,6 +35,7 @@ from radedit.models.text_encoder import CXRBert, tokenize
 from radedit.schedule import Schedule
 from radedit.types import Randn
 
+UNFINISHED = ".tmp"  # ends the name of a part's folder that is being written, or that a killed run was writing
 PARTS = ("vae", "unet", "text_encoder", "image_encoder")
 
 
@@ -291,7 +292,7 @@ def adopt(source: Path, folder: Path, parts: Sequence[str]) -> None:
 @contextmanager
 def _whole_folder(path: Path) -> Iterator[Path]:
     """A folder to write to, which takes the place of `path` at the end: a part is whole or absent, never half there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -310,7 +311,8 @@ def lacking(folder: Path, parts: Sequence[str]) -> list[str]:
 def hash_folder(folder: Path) -> str:
     """SHA-256 over names and contents of a folder's weights and configurations."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json", ".txt"})
-    return hash_files({str(path.relative_to(folder)): path for path in paths})
+    finished = [p for p in paths if p.parent.suffix != UNFINISHED]
+    return hash_files({str(path.relative_to(folder)): path for path in finished})
 
 
 def hash_files(paths: Mapping[str, Path]) -> str:

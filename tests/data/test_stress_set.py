@@ -325,6 +325,7 @@ def test_block_of_which_a_file_was_lost_is_made_again_and_no_other(
     with StressSetWriter(whole, FINGERPRINT) as writer:
         assert [writer.done(number) for number in range(BLOCKS)] == [True, True, False, True]
     assert f"Block 2 of {whole} is made again" in caplog.text
+    assert not (whole / "manifest.csv").exists()  # by which others see that a set is finished
     generate(whole)
     assert content(whole) == before
 

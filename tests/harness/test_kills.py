@@ -140,7 +140,8 @@ def test_record_of_which_the_network_gives_nan_is_skipped_with_the_reason_and_st
         latents[1, 0, 3, 3] = torch.nan  # in the last block, of a record that is there to fill it
         return latents
 
-    plans = [make_plan(), make_plan(editor=replace(whole, **{kind: partial(diverging, w=2.0)}))]
+    broken: dict[str, Any] = {kind: partial(diverging, w=2.0)}
+    plans = [make_plan(), make_plan(editor=replace(whole, **broken))]
     expected, found = (
         generate(scenario, replace(data, reference=None), bundle, plan, tmp_path / name, {"toy": 1})
         for plan, name in zip(plans, ("whole", "diverged"), strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +80,19 @@ def test_a_part_that_was_not_written_to_its_end_is_not_there(
     assert lacking(tmp_path, ["unet"]) == ["unet"] and not list(tmp_path.iterdir())
     bundle.save(tmp_path, parts=["unet"])
     assert weights_of(tmp_path, "unet").is_file()
+
+
+def test_what_a_killed_run_was_writing_is_no_part_of_a_bundle(
+    bundle: Bundle, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Bundle.load(copy).hash
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr("safetensors.torch.save_file", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        bundle.save(copy, parts=["unet"])
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert list(copy.glob(".unet.*/config.json"))
+    assert Bundle.load(copy).hash == before
 
 
 def test_a_part_that_was_not_copied_to_its_end_is_not_there(
