@@ -57,8 +57,8 @@ def entry_point(config_name: str) -> Callable[[Task], Callable[[], None]]:
     """Make a function a command: Hydra composes `conf/<config_name>.yaml` for it.
 
     What a user can mend (a misspelt key, a missing file, a value that is not allowed) ends in one line on stderr and
-    exit code 2. Anything else is our mistake and keeps its traceback; `RADEDIT_DEBUG=1` shows all of them. Exit codes
-    of its own a function raises as `SystemExit`.
+    exit code 2. Anything else is our mistake and keeps its traceback; `RADEDIT_DEBUG=1` shows all of them. Ctrl-C ends
+    with 130. Exit codes of its own a function raises as `SystemExit`.
 
     Text with commas, accents or brackets may be given as it is (`prompt=Effusion, left.`): see `quote_text`.
 
@@ -86,6 +86,7 @@ def entry_point(config_name: str) -> Callable[[Task], Callable[[], None]]:
             except Exception as error:
                 _exit(error, config_name, arguments[1:])
             except KeyboardInterrupt:
+                print("stopped: what is finished is kept; the same command goes on from there.", file=sys.stderr)
                 raise SystemExit(130) from None
             finally:
                 sys.argv[:] = arguments

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from hydra.utils import instantiate
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import CONF, close_logger, entry_point, name_missing_choice
+from radedit.data.atomic import remove_leftovers
+from radedit.data.file_lock import FileLock
 from radedit.models.bundle import adopt, lacking
 from radedit.trained import note_recipe, recipe
-from radedit.training.checkpoint import BestPoint, ResumePoint
+from radedit.training.checkpoint import BestPoint, ResumePoint, WholeCheckpoints, check_whole
 
 logger = logging.getLogger(__name__)
 
@@ -28,26 +32,40 @@ def run(config: DictConfig) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = Path(config.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rank = rank_zero_only.rank  # type: ignore[attr-defined]
+    with FileLock(folder / ".lock") if rank == 0 else nullcontext():
+        if rank == 0:
+            remove_leftovers(folder)
+        _train(config, folder)
+
+
+def _train(config: DictConfig, folder: Path) -> None:
+    """Begin, or go on from the last checkpoint."""
     torch.manual_seed(config.seed)  # the first weights; whatever is drawn later has a generator of its own
     if config.adopt.folder:
         adopt(Path(config.adopt.folder), Path(config.bundle), config.adopt.parts)
     elif config.adopt.generator and (absent := lacking(Path(config.bundle), config.adopt.parts)):
         instantiate(config.adopt.generator).save(config.bundle, dtype=torch.float32, parts=absent)
     named = recipe(config)
+    last = folder / "checkpoints" / "last.ckpt"
+    if last.exists():
+        check_whole(last)
+        logger.info("Going on from %s", last)
     data, module = instantiate(config.data, _convert_="all"), instantiate(config.module, _convert_="all")
     if hasattr(module, "prepare"):
         module.prepare(data)
-    last = folder / "checkpoints" / "last.ckpt"
     best = BestPoint(folder / "best", config.monitor) if config.monitor else None
     kept: list[Callback] = [*([best] if best else []), ResumePoint(last, config.ckpt_every)]
     callbacks = [*instantiate(config.callbacks), *kept]
-    trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=instantiate(config.logger))
-    if last.exists():
-        logger.info("Going on from %s", last)
+    trainer: Trainer = instantiate(
+        config.trainer, callbacks=callbacks, logger=instantiate(config.logger), plugins=[WholeCheckpoints()]
+    )
     try:
         for run_logger in trainer.loggers:
             run_logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-        trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+        with _ctrl_c_is_one():
+            trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
         if best and best.best_model_path:
             module.load_state_dict(
                 torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
@@ -57,6 +75,17 @@ def run(config: DictConfig) -> None:
             note_recipe(Path(config.bundle), named)
     finally:
         close_logger(trainer.loggers)
+
+
+@contextmanager
+def _ctrl_c_is_one() -> Iterator[None]:
+    """Lightning makes an exit with code 1 of it."""
+    try:
+        yield
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from end
+        raise
 
 
 def in_setting(arguments: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.configuration import WEIGHTS, composed
+from radedit.data.atomic import write_atomically
 from radedit.data.cache import fingerprint
 from radedit.data.file_lock import FileLock
 from radedit.data.fingerprint import content_hash
@@ -48,7 +49,7 @@ def note_recipe(folder: Path, named: str) -> None:
     """Write a recipe into the card of what was trained by it."""
     card = folder / CARD
     if card.is_file():
-        card.write_text(json.dumps(json.loads(card.read_text()) | {"recipe": named}, indent=2) + "\n")
+        write_atomically(card, (json.dumps(json.loads(card.read_text()) | {"recipe": named}, indent=2) + "\n").encode())
 
 
 def find(named: str, folders: Sequence[Path]) -> Path | None:

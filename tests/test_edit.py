@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,12 +15,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from torch import Tensor
 
 from radedit import __version__, edit
+from radedit.data.file_lock import FileLock
+from radedit.harness.edit_files import write_edit
+from radedit.models.bundle import Bundle
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 HEIGHT, WIDTH = 48, 40
@@ -283,6 +291,82 @@ def test_bad_film_of_a_folder_stops_no_other(
     out = capsys.readouterr().out
     assert "Not read, as they are no films by their names: readme.txt" in out
     assert "2 of 3 films could not be edited" in out and "b.png: " in out and "has no mask for 'c'" in out
+
+
+@pytest.fixture
+def folder_of_films(grey: NDArray[np.uint8]) -> list[str]:
+    """Arguments that name a folder of three films and one of their masks."""
+    for folder in ("films", "edits"):
+        Path(folder).mkdir()
+    for name in ("a", "b", "c"):
+        Image.fromarray(grey).save(f"films/{name}.png")
+        save_mask(f"edits/{name}.png", slice(10, 30), slice(5, 18))
+    return ["image=films", "edit_mask=edits"]
+
+
+def test_a_full_disk_ends_the_command_and_the_same_one_goes_on(
+    run: Run, folder_of_films: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if not self.name.startswith(".b-edited"):
+            return write(self, data)
+        write(self, data[:50])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        assert run(*folder_of_films) == 2
+    assert "b-edited.png: the disk is full" in capsys.readouterr().err
+    assert {path.name for path in Path("out").glob("*.json")} == {"a.json"}
+    assert not list(Path("out").glob("b*")) and not list(Path("out").glob(".b*"))
+    assert run(*folder_of_films) == 0
+    out = capsys.readouterr().out
+    assert "1/3 a.png is finished already" in out and {f"{path.stem}" for path in Path("out").glob("*.json")} == set(
+        "abc"
+    )
+
+
+def test_ctrl_c_finishes_the_film_and_the_same_command_goes_on(
+    run: Run, folder_of_films: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pressed(*given: Any) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        return write_edit(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("radedit.harness.folder.write_edit", pressed)
+        assert run(*folder_of_films) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+    assert [path.name for path in Path("out").glob("*.json")] == ["a.json"]
+    assert run(*folder_of_films) == 0
+    assert "1/3 a.png is finished already" in capsys.readouterr().out
+
+
+def test_two_commands_do_not_write_one_folder(
+    run: Run, folder_of_films: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out").mkdir()
+    with FileLock("out/.lock"):
+        assert run(*folder_of_films) == 2
+    assert f"error: out is being written by process {os.getpid()} on " in capsys.readouterr().err
+
+
+def test_films_of_which_the_network_gives_nan_are_not_written_and_listed(
+    run: Run, folder_of_films: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decode, asked = Bundle.decode, []
+
+    def nan_for_the_second(self: Bundle, latents: Tensor) -> Tensor:
+        asked.append(1)
+        return decode(self, latents) * (torch.nan if len(asked) == 3 else 1)  # two a film: the edit, the round trip
+
+    monkeypatch.setattr(Bundle, "decode", nan_for_the_second)
+    assert run(*folder_of_films) == 1
+    out = capsys.readouterr().out
+    assert "1 of 3 films could not be edited" in out and "b.png: The edit diverged" in out
+    assert {path.name for path in Path("out").glob("*.json")} == {"a.json", "c.json"}
 
 
 def test_command_ends_without_a_traceback(files: list[str], repository: Path) -> None:

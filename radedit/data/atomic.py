@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
+FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up", errno.EFBIG: "it would be too large"}
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
@@ -16,6 +19,9 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     Args:
         path: Where to write; its folder must exist. An older file of that name is replaced.
         content: All of the file's bytes.
+
+    Raises:
+        OSError: If it can't be written; of a full disk it says what to do.
     """
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
@@ -36,6 +42,31 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())  # else a power cut can keep the new name and lose the bytes
         os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno not in FULL:
+            raise
+        raise disk_full(path, error) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file was on its way to its place, by its name."""
+    return re.fullmatch(rf"\..+\.\d+{re.escape(TEMPORARY_SUFFIX)}", path.name) is not None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs were writing; to be called by who holds the folder's lock."""
+    for leftover in filter(is_temporary, folder.rglob(f".*{TEMPORARY_SUFFIX}")):
+        leftover.unlink()
+
+
+def disk_full(path: Path, error: OSError) -> OSError:
+    """An error that names the file which found no room, and says what to do."""
+    reason = FULL.get(error.errno or 0, error.strerror)
+    return OSError(
+        error.errno, f"{reason}, so this file was not written. What is finished is kept: make room, and run the same "
+        "again", str(path),
+    )  # fmt: skip

@@ -23,6 +23,7 @@ from radedit.data.atomic import write_atomically
 from radedit.data.blocks import rows_of, work_in_blocks
 from radedit.data.file_lock import FileLock
 from radedit.data.fingerprint import content_hash
+from radedit.data.memory_map import new_array
 from radedit.data.transforms import preprocess
 from radedit.types import Reader, Record
 
@@ -71,7 +72,7 @@ def _fill(reader: Reader, size: int, path: Path, listed: Path, masks: tuple[str,
     shape = (len(records), 1 + len(masks), size, size)
     if not (filled.exists() and blocks.exists()):
         shutil.rmtree(blocks, ignore_errors=True)
-        open_memmap(filled, "w+", np.uint8, shape)
+        new_array(filled, np.uint8, shape)
     work = partial(_write_block, reader, size, masks, filled)
     work_in_blocks(work, len(records), blocks, block=BLOCK, workers=workers, what="preprocess")
     kept: list[int] = []
@@ -110,7 +111,7 @@ def _keep(filled: Path, kept: Sequence[int]) -> None:
     films, fewer = np.load(filled, mmap_mode="r"), filled.with_suffix(".kept.npy")
     if len(films) == len(kept):
         return
-    copy = open_memmap(fewer, "w+", np.uint8, (len(kept), *films.shape[1:]))
+    copy = new_array(fewer, np.uint8, (len(kept), *films.shape[1:]))
     for start in range(0, len(kept), BLOCK):
         copy[start : start + BLOCK] = films[kept[start : start + BLOCK]]
     copy.flush()

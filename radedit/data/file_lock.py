@@ -20,7 +20,7 @@ class FileLock:
         wait: Whether to wait for another holder to finish.
 
     Raises:
-        RuntimeError: If another process holds the lock and `wait` is false.
+        BlockingIOError: If another process holds the lock and `wait` is false.
     """
 
     def __init__(self, path: str | Path, *, wait: bool = False) -> None:
@@ -31,7 +31,7 @@ class FileLock:
         except BlockingIOError as error:
             holder = os.read(self._descriptor, 200).decode(errors="replace").strip() or "another process"
             self.release()
-            raise RuntimeError(
+            raise BlockingIOError(
                 f"{self.path.parent} is being written by {holder}. One process writes a folder at a time: "
                 "wait for that one, or choose another folder."
             ) from error

@@ -20,6 +20,7 @@ from radedit.data.atomic import write_atomically
 from radedit.data.dicom import read_dicom
 
 ALLOWED = "Allowed are PNG (8 or 16 bits), JPEG and DICOM"
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # its last chunk, which is always this
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as in JPEG
 LABEL_MAP_MAX = 32  # a mask with several levels, none above this, numbers its structures rather than shading one
 
@@ -103,6 +104,16 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> Tensor:
     if size is not None:
         check_mask_size(f"Mask {path}", mask, size)
     return mask
+
+
+def is_whole_png(path: str | Path) -> bool:
+    """Whether a PNG is there and ends as one, which a file that was cut off does not; its pixels are not read."""
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(-len(PNG_END), io.SEEK_END)
+            return file.read() == PNG_END
+    except OSError:
+        return False
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:

@@ -19,6 +19,8 @@ from tqdm import tqdm
 
 from radedit.data.atomic import write_atomically
 from radedit.data.cache import to_unit
+from radedit.data.file_lock import FileLock
+from radedit.data.memory_map import new_array
 from radedit.data.module import FilmData, StepSampler
 from radedit.types import Record
 
@@ -45,12 +47,18 @@ def write_latents(path: Path, films: NDArray[np.uint8], encode: Encode, *, batch
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock"), wait=True):  # another rank or job may be at it
+        if not path.exists():
+            _encode(path, films, encode, batch)
+
+
+def _encode(path: Path, films: NDArray[np.uint8], encode: Encode, batch: int) -> None:
     filled, noted = path.with_suffix(".partial.npy"), path.with_suffix(".encoded")
     done = int(noted.read_text()) if filled.exists() and noted.exists() else 0
     for start in tqdm(range(done, len(films), batch), desc="encode", unit="batch", disable=None):
         latents = encode(to_unit(films[start : start + batch, :1])).cpu().half().numpy()
         if start == 0:
-            open_memmap(filled, "w+", np.float16, (len(films), *latents.shape[1:]))
+            new_array(filled, np.float16, (len(films), *latents.shape[1:]))
         array = open_memmap(filled, "r+")
         array[start : start + len(latents)] = latents
         array.flush()

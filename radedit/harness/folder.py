@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from radedit.data.file_lock import FileLock
+from radedit.data.interruption import Interruption
 from radedit.harness.edit_files import is_finished, prepare_folder, write_edit
 from radedit.harness.films import FilmFiles, load_film
 from radedit.harness.single import EditedFilm, EditSettings, edit_film, request_of
@@ -41,6 +43,10 @@ def edit_films(
 
     Returns:
         File name → reason for those that could not be edited.
+
+    Raises:
+        BlockingIOError: If another process writes the folder.
+        KeyboardInterrupt: If Ctrl-C was pressed; the film at work is finished first.
     """
     prepare_folder(out)
     refused: dict[str, str] = {}
@@ -54,25 +60,30 @@ def edit_films(
                 raise
             refused[files.image.name] = str(error)
 
-    for files in found:
-        with refusing(files):
-            load_film(files, settings.needs)
-            if not overwrite:
-                is_finished(out, files.id, request_of(files, settings))
-    ready = [files for files in found if files.image.name not in refused]
-    if not ready:
-        return refused
-    bundle = load_bundle()
-    for number, files in enumerate(ready, start=1):
-        with refusing(files):
-            progress = f"{number}/{len(ready)}"
-            request = request_of(files, settings) | {"generator": bundle.hash}
-            if not overwrite and is_finished(out, files.id, request):
-                logger.info("%s %s is finished already", progress, files.image.name)
-                continue
-            edited = edit_film(load_film(files, settings.needs), settings, bundle)
-            path = write_edit(edited, draw(edited), out)
-            logger.info("%s %s", progress, path)
-            for note in edited.provenance["notes"]:
-                logger.info("    note: %s", note)
+    with FileLock(out / ".lock"):
+        for files in found:
+            with refusing(files):
+                load_film(files, settings.needs)
+                if not overwrite:
+                    is_finished(out, files.id, request_of(files, settings))
+        ready = [files for files in found if files.image.name not in refused]
+        if not ready:
+            return refused
+        bundle = load_bundle()
+        with Interruption("film") as interruption:
+            for number, files in enumerate(ready, start=1):
+                interruption.check()
+                with refusing(files):
+                    progress = f"{number}/{len(ready)}"
+                    request = request_of(files, settings) | {"generator": bundle.hash}
+                    if not overwrite and is_finished(out, files.id, request):
+                        logger.info("%s %s is finished already", progress, files.image.name)
+                        continue
+                    edited = edit_film(load_film(files, settings.needs), settings, bundle)
+                if files.image.name in refused:
+                    continue
+                path = write_edit(edited, draw(edited), out)  # a disk that is full would refuse every other film too
+                logger.info("%s %s", progress, path)
+                for note in edited.provenance["notes"]:
+                    logger.info("    note: %s", note)
     return refused

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from radedit.data.interruption import Interruption
 from radedit.data.stress_set import StressSetWriter, image_path
 from radedit.data.transforms import preprocess
 from radedit.editing.noise import record_randn
@@ -136,12 +137,15 @@ def generate(
 
     Returns:
         The folder.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C was pressed; the block at work is finished first.
     """
     bundle.require("vae", "unet", "text_encoder", "tokenizer", "image_encoder")
     artist = BlockEditor(scenario, data, bundle, plan)
     records = list(data.source.records)
     n_blocks = -(-len(records) // plan.block)
-    with StressSetWriter(folder, fingerprint) as writer:
+    with StressSetWriter(folder, fingerprint) as writer, Interruption("block") as interruption:
         for number in range(n_blocks):
             if writer.done(number):
                 continue
@@ -151,6 +155,7 @@ def generate(
             writer.write_block(number, rows, images, skipped)
             seconds = time.monotonic() - started
             logger.info("Block %d of %d in %.0f s, %d records skipped", number + 1, n_blocks, seconds, len(skipped))
+            interruption.check()
         writer.finish()
     return folder
 
@@ -183,6 +188,9 @@ class BlockEditor:
         kinds = self.edit(padded)
         if first < self.plan.n_also:
             kinds |= self.edit_otherwise(block[: self.plan.n_also - first])
+        diverged = _diverged(kinds)
+        skipped += [{"id": block[i].record.id, "reason": reason} for i, reason in diverged.items() if i < len(block)]
+        kinds = {kind: films.nan_to_num() for kind, films in kinds.items()}  # a score need not bear what it can't score
         device = self.bundle.device
         real, edited = (kinds[kind].to(device) for kind in ("source", "edit"))
         words = (self.scenario.score_real, self.scenario.score_edit)
@@ -191,6 +199,8 @@ class BlockEditor:
         rows: list[dict[str, Any]] = []
         images: dict[str, Tensor] = {}
         for i, loaded in enumerate(block):
+            if i in diverged:
+                continue
             change = 255 * (kinds["edit"][i] - kinds["vae"][i]).abs()[loaded.keep]
             facts = {
                 "cosine": None if cosine[i].isnan() else round(float(cosine[i]), 6),
@@ -287,6 +297,18 @@ class BlockEditor:
             **{f"attr_{name}": record.attributes[name] for name in CREDITS if name in record.attributes},
             **facts,
         }
+
+
+def _diverged(kinds: Mapping[str, Tensor]) -> dict[int, str]:
+    """Position in the block → reason, for records of which a film has pixels that are not finite."""
+    found: dict[int, list[str]] = {}
+    for kind, films in kinds.items():
+        for i in (~films.isfinite()).flatten(1).any(1).nonzero().flatten().tolist():
+            found.setdefault(i, []).append(kind)
+    return {
+        i: f"Its {', '.join(names)} diverged: the network gave values that are not finite. Use a smaller w, or float32."
+        for i, names in found.items()
+    }
 
 
 def _structure(sample: Sample, name: str) -> Tensor:

@@ -160,9 +160,9 @@ def edit_film(film: Film, settings: EditSettings, bundle: Bundle) -> EditedFilm:
     noise = partial(record_randn, settings.seed, [film.files.id], device=bundle.device)
     x_0 = bundle.encode(source.to(bundle.device), noise(stream="latent") if settings.samples else None).float()
     x_edited = settings.editor(bundle.predictor(schedule), x_0, c_inv, c, masks, schedule, noise())
-    if not torch.isfinite(x_edited).all():
-        raise ValueError("The edit diverged: it has values that are not finite. Use a smaller w.")
     square, round_trip = bundle.decode(x_edited).cpu(), bundle.decode(x_0).cpu()
+    if not (torch.isfinite(x_edited).all() and torch.isfinite(square).all()):
+        raise ValueError("The edit diverged: it has values that are not finite. Use a smaller w, or float32.")
 
     restored = geometry.restore(square[0], film.image)[None]
     image, original = film.image[None], film.image[None]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from radedit.models.text_encoder import CXRBert, tokenize
 from radedit.schedule import Schedule
 from radedit.types import Randn
 
+UNFINISHED = ".tmp"  # ends the name of a part's folder that is being written, or that a killed run was writing
 PARTS = ("vae", "unet", "text_encoder", "image_encoder")
 
 
@@ -109,7 +111,8 @@ class Bundle:
                 continue
             with _quietly():
                 kept: Any = deepcopy(part).to(dtype) if isinstance(part, nn.Module) else part  # ours stays precise
-                kept.save_pretrained(Path(folder) / name)
+                with _whole_folder(Path(folder) / name) as temporary:
+                    kept.save_pretrained(temporary)
 
     def require(self, *parts: str) -> None:
         """Raise if a part is missing, before long work starts."""
@@ -282,7 +285,22 @@ def adopt(source: Path, folder: Path, parts: Sequence[str]) -> None:
         if not (source / part).is_dir():
             raise FileNotFoundError(f"The bundle in {source} has no {part}/, so it can't be taken from there.")
         if not (folder / part).is_dir():
-            shutil.copytree(source / part, folder / part)
+            with _whole_folder(folder / part) as temporary:
+                shutil.copytree(source / part, temporary)
+
+
+@contextmanager
+def _whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to, which takes the place of `path` at the end: a part is whole or absent, never half there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def lacking(folder: Path, parts: Sequence[str]) -> list[str]:
@@ -293,7 +311,8 @@ def lacking(folder: Path, parts: Sequence[str]) -> list[str]:
 def hash_folder(folder: Path) -> str:
     """SHA-256 over names and contents of a folder's weights and configurations."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json", ".txt"})
-    return hash_files({str(path.relative_to(folder)): path for path in paths})
+    finished = [p for p in paths if p.parent.suffix != UNFINISHED]
+    return hash_files({str(path.relative_to(folder)): path for path in finished})
 
 
 def hash_files(paths: Mapping[str, Path]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +117,26 @@ def test_an_encoding_that_was_broken_off_goes_on_where_it_was(tmp_path: Path) ->
     write_latents(tmp_path / "whole.npy", films, Encoder(), batch=3)
     assert again.films == 4
     assert np.array_equal(np.load(tmp_path / "latents.npy"), np.load(tmp_path / "whole.npy"))
+
+
+def test_two_processes_that_want_the_same_latents_encode_them_once(tmp_path: Path) -> None:
+    films = np.random.default_rng(0).integers(0, 256, (10, 1, 8, 8), dtype=np.uint8)
+    notes = tmp_path / "encoded"
+
+    def slow(batch: Tensor) -> Tensor:
+        with notes.open("a") as file:
+            file.write(f"{len(batch)}\n")
+        time.sleep(0.05)
+        return Encoder()(batch)
+
+    children = []
+    for _ in range(2):
+        if (child := os.fork()) == 0:
+            try:
+                write_latents(tmp_path / "latents.npy", films, slow, batch=3)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+    assert sum(map(int, notes.read_text().split())) == len(films)

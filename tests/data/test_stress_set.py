@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
     with (
         StressSetWriter(tmp_path / "set", FINGERPRINT),
-        pytest.raises(RuntimeError, match=f"being written by process {os.getpid()} on "),
+        pytest.raises(BlockingIOError, match=f"being written by process {os.getpid()} on "),
     ):
         StressSetWriter(tmp_path / "set", FINGERPRINT)
     StressSetWriter(tmp_path / "set", FINGERPRINT).close()
@@ -301,3 +302,64 @@ def test_any_id_makes_a_path_inside_the_folder(record_id: str, tmp_path: Path) -
 def test_different_ids_make_different_paths() -> None:
     ids = ["a/b", "a_b", "a%2Fb", "a b", "x" * 400, "x" * 401]
     assert len({image_path("edit", record_id) for record_id in ids}) == len(ids)
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("lost", "damage"),
+    [
+        ("images/edit/p4.png", cut_off),
+        ("images/edit/p4.png", Path.unlink),
+        ("images/lungs/p5.png", lambda path: path.write_bytes(b"")),
+        ("rows/block-00002.jsonl", cut_off),
+    ],
+)
+def test_block_of_which_a_file_was_lost_is_made_again_and_no_other(
+    lost: str, damage: Callable[[Path], None], whole: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = content(whole)
+    damage(whole / lost)
+    with StressSetWriter(whole, FINGERPRINT) as writer:
+        assert [writer.done(number) for number in range(BLOCKS)] == [True, True, False, True]
+    assert f"Block 2 of {whole} is made again" in caplog.text
+    assert not (whole / "manifest.csv").exists()  # by which others see that a set is finished
+    generate(whole)
+    assert content(whole) == before
+
+
+def test_set_that_was_moved_and_dated_otherwise_is_finished(whole: Path, tmp_path: Path) -> None:
+    before = content(whole)
+    moved = whole.rename(tmp_path / "elsewhere")
+    for number, path in enumerate(moved.rglob("*")):
+        os.utime(path, (0, 0) if number % 2 else (4e9, 4e9))  # 1970 and 2096
+    with StressSetWriter(moved, FINGERPRINT) as writer:
+        assert all(writer.done(number) for number in range(BLOCKS))
+    assert content(moved) == before
+    assert len(ManifestReader(moved / "manifest.csv").records) == 14
+
+
+@pytest.mark.parametrize("full_at", range(1, 29, 4))  # of 28 files
+def test_full_disk_is_named_and_leaves_no_half_file(
+    full_at: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, write = 0, Path.write_bytes
+
+    def write_half(self: Path, data: bytes) -> int:
+        nonlocal written
+        written += 1
+        if written < full_at:
+            return write(self, data)
+        write(self, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = tmp_path / "set"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_half)
+        with pytest.raises(OSError, match="disk is full.*make room, and run the same again") as full:
+            generate(folder)
+    assert str(folder) in str(full.value.filename)
+    assert all(found == content(whole)[name] for name, found in content(folder).items())
+    assert content(generate(folder).parent) == content(whole)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from radedit.models.bundle import PARTS, Bundle, hash_folder
+from radedit.models.bundle import PARTS, Bundle, adopt, hash_folder, lacking
 from tests.tiny_bundle import SIZE, WORDS
 
 LENGTH = 16  # tokens, of the tiny bundle's prompts
@@ -64,6 +66,49 @@ def test_saving_leaves_the_weights_as_they_were(tiny_bundle: Path, part: str, tm
 def test_only_the_named_parts_are_written(bundle: Bundle, tmp_path: Path) -> None:
     bundle.save(tmp_path, parts=["unet", "scheduler"])
     assert {path.name for path in tmp_path.iterdir()} == {"unet", "scheduler"}
+
+
+def test_a_part_that_was_not_written_to_its_end_is_not_there(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("safetensors.torch.save_file", killed)  # the configuration is written before the weights
+        bundle.save(tmp_path, parts=["unet"])
+    assert lacking(tmp_path, ["unet"]) == ["unet"] and not list(tmp_path.iterdir())
+    bundle.save(tmp_path, parts=["unet"])
+    assert weights_of(tmp_path, "unet").is_file()
+
+
+def test_what_a_killed_run_was_writing_is_no_part_of_a_bundle(
+    bundle: Bundle, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Bundle.load(copy).hash
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr("safetensors.torch.save_file", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        bundle.save(copy, parts=["unet"])
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert list(copy.glob(".unet.*/config.json"))
+    assert Bundle.load(copy).hash == before
+
+
+def test_a_part_that_was_not_copied_to_its_end_is_not_there(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(source: Path, target: Path) -> None:
+        target.mkdir(parents=True)
+        shutil.copy(source / "config.json", target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.copytree", killed)
+        adopt(copy, tmp_path / "other", ["vae"])
+    assert lacking(tmp_path / "other", ["vae"]) == ["vae"]
+    adopt(copy, tmp_path / "other", ["vae"])
+    assert weights_of(tmp_path / "other", "vae").read_bytes() == weights_of(copy, "vae").read_bytes()
 
 
 @pytest.mark.parametrize("part", PARTS)

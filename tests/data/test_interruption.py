@@ -1,0 +1,55 @@
+"""Ctrl-C waits for the end of a block, once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from radedit.data.interruption import Interruption
+
+
+def press_ctrl_c() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_ends_at_the_next_check_and_not_before(caplog: pytest.LogCaptureFixture) -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), Interruption("block") as interruption:
+        for number in range(3):
+            press_ctrl_c()
+            done.append(number)
+            interruption.check()
+    assert done == [0]
+    assert "Finishing this block; press Ctrl-C again to end at once." in caplog.text
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    with Interruption("block"):
+        press_ctrl_c()
+        with pytest.raises(KeyboardInterrupt):
+            press_ctrl_c()
+
+
+def test_ctrl_c_is_afterwards_what_it_was_before() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Interruption("block") as interruption:
+        assert signal.getsignal(signal.SIGINT) is not before
+        interruption.release()
+        assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(KeyboardInterrupt):
+        press_ctrl_c()
+
+
+def test_a_thread_which_hears_of_no_signal_is_not_hindered() -> None:
+    def work() -> None:
+        with Interruption("block") as interruption:
+            interruption.check()
+            ended.append(True)
+
+    ended: list[bool] = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert ended
