@@ -63,7 +63,7 @@ class EditPlan:
         each = self.editor.calls(self.steps, prompts=2)
         if has_reference:
             each += self.editor.calls(self.steps, prompts=1)
-        also = sum(editor.calls(self.steps, prompts=1) for editor in self.also.values())
+        also = sum(editor.calls(self.steps, prompts=1, replay=False) for editor in self.also.values())
         blocks, n_also = -(-n // self.block), max(0, min(n + done, self.n_also) - done)
         return blocks * self.block * each + n_also * also
 
@@ -253,14 +253,14 @@ class BlockEditor:
         """The same edit by the other editors, by name."""
         source = torch.stack([loaded.source for loaded in block])
         return {
-            name: self._chain(editor, block, source, {name: self.scenario.prompt})[name]
+            name: self._chain(editor, block, source, {name: self.scenario.prompt}, path=False)[name]
             for name, editor in self.plan.also.items()
         }
 
     def _chain(
-        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str]
+        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], *, path: bool = True
     ) -> dict[str, Tensor]:
-        """Films → `vae` → `replay` → one edit for each prompt."""
+        """Films → one edit for each prompt and, with `path`, what its path does by itself: `vae` and `replay`."""
         device = self.bundle.device
         ids = [loaded.record.id for loaded in block]
         randn = record_randn(self.plan.seed, ids, device=device)
@@ -271,7 +271,8 @@ class BlockEditor:
         )
         x_0 = self.bundle.encode(films.to(device), posterior).float()
         c = {kind: self.c[prompt] for kind, prompt in prompts.items()}
-        latents = {"vae": x_0} | editor.edits(self.f_theta, x_0, c, masks, self.schedule, randn)
+        latents = {"vae": x_0} if path else {}
+        latents |= editor.edits(self.f_theta, x_0, c, masks, self.schedule, randn, replay=path)
         return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}
 
     def row(self, record: Record, kind: str, path: str, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,20 @@ def whole(
     return generate(scenario, data, bundle, make_plan(), tmp_path_factory.mktemp("set") / "whole", {"toy": 1})
 
 
+@pytest.fixture
+def decoded(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Filled with the number of films of every batch that is decoded."""
+    sizes: list[int] = []
+    decode = type(bundle).decode
+
+    def noting(self: Bundle, latents: Tensor) -> Tensor:
+        sizes.append(len(latents))
+        return decode(self, latents)
+
+    monkeypatch.setattr(type(bundle), "decode", noting)
+    return sizes
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """All of a set but its lock."""
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
@@ -96,6 +110,13 @@ def test_every_record_has_every_kind_and_the_first_ones_other_editors_too(make: 
     assert set(found) == OWN | REFERENCE | {"twin", "diffedit", "lance"} == set(kinds(folder))
     assert all(found[kind] == ids(data) for kind in OWN | REFERENCE | {"twin"})
     assert found["diffedit"] == found["lance"] == ids(data)[:1]
+
+
+def test_no_film_is_decoded_that_the_set_does_not_have(make: Make, decoded: list[int]) -> None:
+    make("set", also={"lance": Editor.of(partial(lance.edit, w=2.0))}, n_also=1)
+    n_blocks = -(-N // BLOCK)
+    made = (OWN | REFERENCE) - {"source", "reference"}
+    assert sum(decoded) == n_blocks * BLOCK * len(made) + 1
 
 
 def test_only_what_shows_the_finding_is_labelled_with_it(whole: Path) -> None:
