@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,12 +23,10 @@ SIDE = 16  # of the tiny bundle's latents
 
 
 @pytest.fixture
-def paper_loops(repository: Path, monkeypatch: pytest.MonkeyPatch):
+def paper_loops(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The transcription that experiments/performance times ours against."""
     monkeypatch.syspath_prepend(repository / "experiments" / "performance")
-    import paper_loops
-
-    return paper_loops
+    return import_module("paper_loops")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def masks() -> EditMasks:
 @pytest.mark.parametrize("T", [1, 6])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-8), (torch.float32, 1e-3)])
 def test_edit_and_sham_are_those_of_the_papers_loops(
-    dtype: torch.dtype, tolerance: float, T: int, paper_loops, masks: EditMasks, tiny_bundle: Path
+    dtype: torch.dtype, tolerance: float, T: int, paper_loops: Any, masks: EditMasks, tiny_bundle: Path
 ) -> None:
     bundle = Bundle.load(tiny_bundle, dtype=dtype)
     schedule = bundle.schedule(T)
