@@ -33,7 +33,7 @@ from radedit.schedule import Schedule
 from radedit.types import Record, Sample
 
 FACTOR, CHANNELS = 4, 4  # of the shipped generator's latents
-RECORDS, STEPS, SIZE = 100, 25, 128  # of what is not varied
+RECORDS, STEPS, SIZE = 48, 25, 128  # of what is not varied
 
 
 class Instant(Bundle):
@@ -105,7 +105,12 @@ def point(records: int, steps: int, size: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def main(records: str = "100,1000", steps: str = "25,50,100,200", sizes: str = "128,256,512", out: str = "") -> None:
+def main(
+    records: str = "100,1000",
+    steps: str = "25,50,100,200",
+    sizes: str = "128,256,512",
+    out: str = "outputs/performance",
+) -> None:
     """Vary one after the other."""
     varied: dict[str, list[dict[str, int]]] = {
         "records": [{"records": int(n)} for n in records.split(",")],
@@ -120,19 +125,23 @@ def main(records: str = "100,1000", steps: str = "25,50,100,200", sizes: str = "
             answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             rows.append({"varied": what, **json.loads(answer.splitlines()[-1])})
             print(rows[-1], flush=True)
-    folder = Path(out or "outputs/performance")
+    write(rows, Path(out))
+
+
+def write(rows: list[dict[str, Any]], folder: Path) -> None:
+    """The table and its figure."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "growth.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
     figure, axes = plt.subplots(2, 3, figsize=(9, 4.5), sharex="col", layout="constrained")
-    for column, what in enumerate(varied):
+    for column, what in enumerate(dict.fromkeys(row["varied"] for row in rows)):
         these = [row for row in rows if row["varied"] == what]
         for panel, measure in zip(axes[:, column], ("cpu_ms_per_record", "peak_mib"), strict=True):
             panel.plot([row[what] for row in these], [row[measure] for row in these], "o-")
-            panel.set_ylim(bottom=0)
-            panel.set_xscale("log")
+            panel.set_ylim(0, 1.2 * max(row[measure] for row in these))
+            panel.set_xscale("log" if what == "records" else "linear")
         axes[1, column].set_xlabel({"records": "records", "steps": "T", "size": "side of a film, px"}[what])
     axes[0, 0].set_ylabel("CPU time a record, ms")
     axes[1, 0].set_ylabel("peak memory, MiB")
