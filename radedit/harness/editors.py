@@ -64,7 +64,7 @@ class Editor:
             return invert(f_theta, x_0, None, schedule, randn, steps_per_call=STEPS_PER_CALL)
         return invert_ddim(f_theta, x_0, None, schedule) if self.inversion == "ddim" else None
 
-    def calls(self, steps: int, prompts: int) -> int:
+    def calls(self, steps: int, prompts: int, *, replay: bool = True) -> int:
         """Network calls, in images, for one image: its inversion, its replay, and an edit for each prompt.
 
         They are counted on a latent of one cell, so that an editor may begin where it likes.
@@ -81,20 +81,21 @@ class Editor:
 
         x_0, mask = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
         texts = {f"edit-{i}": torch.zeros(1, 1, 1) for i in range(prompts)}
-        self.edits(f_theta, x_0, texts, EditMasks(mask, 0 * mask), Schedule.linear(steps), randn)
+        self.edits(f_theta, x_0, texts, EditMasks(mask, 0 * mask), Schedule.linear(steps), randn, replay=replay)
         return images
 
     def edits(
         self, f_theta: NoisePredictor, x_0: Tensor, prompts: dict[str, Tensor], masks: EditMasks,
-        schedule: Schedule, randn: Randn,
+        schedule: Schedule, randn: Randn, *, replay: bool = True,
     ) -> dict[str, Tensor]:  # fmt: skip
-        """Latents of one edit for each prompt, and of the `replay`, all from one inversion."""
+        """Latents of one edit for each prompt, and of the `replay` unless nobody wants it, all from one inversion."""
         trajectory = self.invert(f_theta, x_0, schedule, randn)
         latents = {
             kind: self.edit(f_theta, x_0, None, c, masks, schedule, randn, trajectory=trajectory)
             for kind, c in prompts.items()
         }
-        latents["replay"] = self.replay(f_theta, x_0, None, masks, schedule, randn, trajectory=trajectory)
+        if replay:
+            latents["replay"] = self.replay(f_theta, x_0, None, masks, schedule, randn, trajectory=trajectory)
         return latents
 
 

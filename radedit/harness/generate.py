@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from radedit.data.stress_set import StressSetWriter, image_path
 from radedit.data.transforms import preprocess
 from radedit.editing.noise import record_randn
 from radedit.editing.score import keep as keep_edit
+from radedit.harness.at_once import AtOnce
 from radedit.harness.edit_score import EditScore, directional, scores
 from radedit.harness.editors import Editor
 from radedit.harness.scenario import Shift, StressData
@@ -64,7 +66,7 @@ class EditPlan:
         each = self.editor.calls(self.steps, prompts=2)
         if has_reference:
             each += self.editor.calls(self.steps, prompts=1)
-        also = sum(editor.calls(self.steps, prompts=1) for editor in self.also.values())
+        also = sum(editor.calls(self.steps, prompts=1, replay=False) for editor in self.also.values())
         blocks, n_also = -(-n // self.block), max(0, min(n + done, self.n_also) - done)
         return blocks * self.block * each + n_also * also
 
@@ -145,28 +147,46 @@ def generate(
     artist = BlockEditor(scenario, data, bundle, plan)
     records = list(data.source.records)
     n_blocks = -(-len(records) // plan.block)
-    with StressSetWriter(folder, fingerprint) as writer, Interruption("block") as interruption:
+    # A block is written while the next one is edited. The pool waits for it, even when something else goes wrong.
+    with (
+        StressSetWriter(folder, fingerprint) as writer,
+        Interruption("block") as interruption,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        written: Future[None] | None = None
         for number in range(n_blocks):
             if writer.done(number):
                 continue
             started = time.monotonic()
             first = number * plan.block
             rows, images, skipped = artist.block(records[first : first + plan.block], first)
-            writer.write_block(number, rows, images, skipped)
+            if written is not None:
+                written.result()
+            written = pool.submit(writer.write_block, number, rows, images, skipped)
             seconds = time.monotonic() - started
-            logger.info("Block %d of %d in %.0f s, %d records skipped", number + 1, n_blocks, seconds, len(skipped))
+            logger.info(
+                "Block %d of %d edited in %.0f s, %d records skipped", number + 1, n_blocks, seconds, len(skipped)
+            )
             interruption.check()
+        if written is not None:
+            written.result()
         writer.finish()
     return folder
 
 
 class BlockEditor:
-    """Loads, edits and scores blocks of records."""
+    """Loads, edits and scores blocks of records.
+
+    Attributes:
+        at_once: Records that go through the network together: the plan's block, or fewer where memory ran out. The
+            rows say so then, as a batch of another size rounds otherwise.
+    """
 
     def __init__(self, scenario: Shift, data: StressData, bundle: Bundle, plan: EditPlan) -> None:
         self.scenario, self.data, self.bundle, self.plan = scenario, data, bundle, plan
         self.schedule = bundle.schedule(plan.steps)
         self.f_theta = bundle.predictor(self.schedule)
+        self.at_once = AtOnce(plan.block)
         texts = list(dict.fromkeys([*scenario.prompts.values(), *scenario.reference_prompts.values()]))
         self.c = dict(zip(texts, bundle.embed_prompts(texts)[:, None], strict=True))
 
@@ -208,6 +228,7 @@ class BlockEditor:
                 "lost_to_keep": round(loaded.lost, 4),
                 "keep_change_mean": round(float(change.mean()), 3) if len(change) else None,
                 "keep_change_max": round(float(change.max()), 3) if len(change) else None,
+                **({"at_once": self.at_once.n} if self.at_once.n < self.plan.block else {}),
             }
             for kind, films in kinds.items():
                 if i < len(films):
@@ -263,14 +284,24 @@ class BlockEditor:
         """The same edit by the other editors, by name."""
         source = torch.stack([loaded.source for loaded in block])
         return {
-            name: self._chain(editor, block, source, {name: self.scenario.prompt})[name]
+            name: self._chain(editor, block, source, {name: self.scenario.prompt}, path=False)[name]
             for name, editor in self.plan.also.items()
         }
 
     def _chain(
-        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str]
+        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], *, path: bool = True
     ) -> dict[str, Tensor]:
-        """Films → `vae` → `replay` → one edit for each prompt."""
+        """What `_edit` makes of a block."""
+
+        def part(which: slice) -> dict[str, Tensor]:
+            return self._edit(editor, block[which], films[which], prompts, path=path)
+
+        return self.at_once.make(part, len(block))
+
+    def _edit(
+        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], *, path: bool = True
+    ) -> dict[str, Tensor]:
+        """Films → one edit for each prompt and, with `path`, what its path does by itself: `vae` and `replay`."""
         device = self.bundle.device
         ids = [loaded.record.id for loaded in block]
         randn = record_randn(self.plan.seed, ids, device=device)
@@ -281,7 +312,8 @@ class BlockEditor:
         )
         x_0 = self.bundle.encode(films.to(device), posterior).float()
         c = {kind: self.c[prompt] for kind, prompt in prompts.items()}
-        latents = {"vae": x_0} | editor.edits(self.f_theta, x_0, c, masks, self.schedule, randn)
+        latents = {"vae": x_0} if path else {}
+        latents |= editor.edits(self.f_theta, x_0, c, masks, self.schedule, randn, replay=path)
         return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}
 
     def row(self, record: Record, kind: str, path: str, facts: Mapping[str, Any]) -> dict[str, Any]:

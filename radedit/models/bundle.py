@@ -37,6 +37,7 @@ from radedit.types import Randn
 
 UNFINISHED = ".tmp"  # ends the name of a part's folder that is being written, or that a killed run was writing
 PARTS = ("vae", "unet", "text_encoder", "image_encoder")
+AUTOCAST = {None: None, "bfloat16": torch.bfloat16}
 
 
 @dataclass
@@ -53,7 +54,8 @@ class Bundle:
         size: Side of the films, px.
         attention_mask: Whether the U-Net's prompts are encoded with their padding masked; the released pipeline passes
             no mask.
-        hash: Names the weights; empty for a bundle that was not loaded from a folder.
+        autocast: Type in which the U-Net multiplies matrices; its own where None.
+        hash: Names the weights and how they are run; empty for a bundle that was not loaded from a folder.
     """
 
     vae: AutoencoderKL | None = None
@@ -64,26 +66,40 @@ class Bundle:
     image_encoder: ImageEncoder | BioVilImage | None = None
     size: int = 128
     attention_mask: bool = False
+    autocast: torch.dtype | None = None
     hash: str = ""
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
-    ) -> Bundle:
+        cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32,
+        autocast: str | None = None,
+    ) -> Bundle:  # fmt: skip
         """Load every part that is in `folder`, in evaluation mode and frozen.
+
+        Args:
+            folder: Of the bundle.
+            device: Where its networks run.
+            dtype: Of their weights.
+            autocast: "bfloat16" lets the U-Net multiply in that type, which takes half the time on a GPU or a CPU
+                that knows it (avx512_bf16); edits are others then, and so is the hash. The autoencoder, a few calls
+                of some hundred a film, stays precise: its films have more grey levels than bfloat16.
 
         Raises:
             FileNotFoundError: If the folder has none of the parts.
-            ValueError: If a part's files are damaged or incomplete.
+            ValueError: If a part's files are damaged or incomplete, or `autocast` is something else.
         """
         folder = Path(folder)
+        if autocast not in AUTOCAST:
+            raise ValueError(f"autocast is {autocast!r}; allowed are null and bfloat16.")
         if not any((folder / part).is_dir() for part in PARTS):
             raise FileNotFoundError(
                 f"No generator bundle in {folder.resolve()}: none of {', '.join(f'{p}/' for p in PARTS)} is there. "
                 "Train one (python -m radedit.train +experiment=autoencoder, joint, diffusion) or name another with "
                 "generator.folder=…"
             )
-        bundle = cls(hash=hash_folder(folder))
+        bundle = cls(autocast=AUTOCAST[autocast], hash=hash_folder(folder))
+        if autocast is not None:
+            bundle.hash = hashlib.sha256(json.dumps([bundle.hash, {"autocast": autocast}]).encode()).hexdigest()
         loaders: dict[str, Callable[[Path], Any]] = {
             "vae": partial(load_whole, AutoencoderKL),
             "unet": partial(load_whole, UNet2DConditionModel),
@@ -196,7 +212,7 @@ class LatentPredictor:
 
     def __init__(self, bundle: Bundle, schedule: Schedule) -> None:
         assert bundle.unet is not None
-        self.unet, self.schedule = bundle.unet, schedule
+        self.unet, self.schedule, self.autocast = bundle.unet, schedule, bundle.autocast
         self.empty = bundle.embed_prompts([""])
 
     @torch.no_grad()
@@ -205,7 +221,9 @@ class LatentPredictor:
         timestep = self.schedule.timestep(t)
         timestep = torch.as_tensor(timestep, device=x_t.device).expand(len(x_t))
         c = c.expand(len(x_t), -1, -1).to(self.unet.dtype)
-        return self.unet(x_t.to(self.unet.dtype), timestep, c).sample.to(x_t.dtype)
+        with torch.autocast(x_t.device.type, self.autocast, enabled=self.autocast is not None):
+            eps_t = self.unet(x_t.to(self.unet.dtype), timestep, c).sample
+        return eps_t.to(x_t.dtype)
 
     def pair(self, x_t: Tensor, t: int | Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """ε_cond and ε_uncond in one call of the network."""

@@ -92,17 +92,17 @@ def test_edits_share_their_inversion_and_noise(name: str, case: tuple[Tensor, Ed
     assert set(together) == {"edit", "keep_sham", "replay"}
 
 
-@pytest.mark.parametrize("prompts", [1, 2])
+@pytest.mark.parametrize(("prompts", "replay"), [(1, True), (2, True), (1, False)])
 @pytest.mark.parametrize("start", [None, 2])
 @pytest.mark.parametrize("name", EDITORS)
 def test_calls_are_those_that_are_made(
-    name: str, start: int | None, prompts: int, case: tuple[Tensor, EditMasks, Schedule]
+    name: str, start: int | None, prompts: int, replay: bool, case: tuple[Tensor, EditMasks, Schedule]
 ) -> None:
     x_0, masks, schedule = case
     editor, network = of(name, start=start), Counting()
     texts = {str(i): torch.zeros(1, 3, 2) for i in range(prompts)}
-    editor.edits(network, x_0, texts, masks, schedule, record_randn(0, ["a", "b"]))
-    assert editor.calls(T, prompts) * len(x_0) == network.images
+    editor.edits(network, x_0, texts, masks, schedule, record_randn(0, ["a", "b"]), replay=replay)
+    assert editor.calls(T, prompts, replay=replay) * len(x_0) == network.images
 
 
 @pytest.mark.parametrize(("module", "kind"), [(radedit, "ddpm"), (lance, "ddim"), (sdedit, None)])

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from radedit.data.stress_set import read_rows, read_skipped
+from radedit.data.stress_set import StressSetWriter, read_rows, read_skipped
 from radedit.editing import diffedit, lance, radedit, sdedit
 from radedit.editing.inversion import Trajectory
 from radedit.harness.cost import expected_cost
@@ -71,6 +72,20 @@ def whole(
     return generate(scenario, data, bundle, make_plan(), tmp_path_factory.mktemp("set") / "whole", {"toy": 1})
 
 
+@pytest.fixture
+def decoded(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Filled with the number of films of every batch that is decoded."""
+    sizes: list[int] = []
+    decode = type(bundle).decode
+
+    def noting(self: Bundle, latents: Tensor) -> Tensor:
+        sizes.append(len(latents))
+        return decode(self, latents)
+
+    monkeypatch.setattr(type(bundle), "decode", noting)
+    return sizes
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """All of a set but its lock."""
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
@@ -96,6 +111,13 @@ def test_every_record_has_every_kind_and_the_first_ones_other_editors_too(make: 
     assert set(found) == OWN | REFERENCE | {"twin", "diffedit", "lance"} == set(kinds(folder))
     assert all(found[kind] == ids(data) for kind in OWN | REFERENCE | {"twin"})
     assert found["diffedit"] == found["lance"] == ids(data)[:1]
+
+
+def test_no_film_is_decoded_that_the_set_does_not_have(make: Make, decoded: list[int]) -> None:
+    make("set", also={"lance": Editor.of(partial(lance.edit, w=2.0))}, n_also=1)
+    n_blocks = -(-N // BLOCK)
+    made = (OWN | REFERENCE) - {"source", "reference"}
+    assert sum(decoded) == n_blocks * BLOCK * len(made) + 1
 
 
 def test_only_what_shows_the_finding_is_labelled_with_it(whole: Path) -> None:
@@ -155,6 +177,59 @@ def test_edit_does_not_depend_on_the_other_records(make: Make, data: StressData,
     for kind in ("edit", "keep_sham", "sham", "replay"):
         for record in ids(data):
             torch.testing.assert_close(image(whole, kind, record), image(alone, kind, record), atol=1.5 / 255, rtol=0)
+
+
+def test_block_that_memory_does_not_hold_is_edited_in_parts_to_the_same_films(
+    make: Make, data: StressData, bundle: Bundle, whole: Path
+) -> None:
+    """But for rounding, which differs with the size of a batch; and the rows say so."""
+
+    def forward(_: Any, arguments: Any) -> None:
+        if len(arguments[0]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    unet: Any = bundle.unet
+    hook = unet.register_forward_pre_hook(forward)
+    folder = make("set")
+    hook.remove()
+    for row, before in zip(read_rows(folder), read_rows(whole), strict=True):
+        assert row["id"] == before["id"] and row["at_once"] == 1 and "at_once" not in before
+    for kind in kinds(whole):
+        for record in ids(data):
+            torch.testing.assert_close(image(whole, kind, record), image(folder, kind, record), atol=1.5 / 255, rtol=0)
+
+
+def test_block_is_written_while_the_next_one_is_edited_but_before_the_run_ends(
+    make: Make, data: StressData, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk so slow that the next block fails before the first is written."""
+    write, failed = StressSetWriter.write_block, Event()
+
+    def slowly(self: StressSetWriter, *arguments: Any) -> None:
+        assert failed.wait(60)
+        write(self, *arguments)
+
+    class FailingLater(Failing):
+        def load(self, record: Record) -> Sample:
+            if record.id == self.record:
+                failed.set()
+            return super().load(record)
+
+    monkeypatch.setattr(StressSetWriter, "write_block", slowly)
+    failing: Any = FailingLater(data.twin, ids(data)[BLOCK], Killed())  # type: ignore[arg-type]
+    with pytest.raises(Killed):
+        make("set", replace(data, twin=failing))
+    assert [path.name for path in Path("set/rows").iterdir()] == ["block-00000.jsonl"]
+    assert files(make("set")) == files(whole)
+
+
+def test_error_of_the_disk_ends_the_run(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(StressSetWriter, "write_block", fail)
+    with pytest.raises(OSError, match="No space left"):
+        make("set")
 
 
 def test_last_block_is_padded_to_the_size_of_the_others(make: Make, batches: list[int]) -> None:

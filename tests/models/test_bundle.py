@@ -195,3 +195,14 @@ def test_a_folder_without_parts_is_no_bundle(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"none of vae/, unet/, text_encoder/, image_encoder/ is there"):
         Bundle.load(tmp_path / name)
+
+
+def test_autocast_is_part_of_the_hash_where_it_is_on(tiny_bundle: Path) -> None:
+    hashes = {Bundle.load(tiny_bundle, autocast=kind).hash for kind in (None, "bfloat16")}
+    assert len(hashes) == 2
+    assert hash_folder(tiny_bundle) in hashes  # as it always was where it is off
+
+
+def test_unknown_autocast_is_refused(tiny_bundle: Path) -> None:
+    with pytest.raises(ValueError, match="autocast is 'float8'; allowed are null and bfloat16"):
+        Bundle.load(tiny_bundle, autocast="float8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -121,3 +123,11 @@ def test_noise_comes_back_in_the_precision_of_the_latents(bundle: Bundle, f_thet
     x_t = draw(1, 4, 16, 16)
     assert f_theta(x_t.double(), 3, None).dtype == torch.float64
     torch.testing.assert_close(f_theta(x_t.double(), 3, None).float(), f_theta(x_t, 3, None))
+
+
+def test_autocast_changes_the_noise_by_less_than_two_per_cent(tiny_bundle: Path, f_theta: LatentPredictor) -> None:
+    cast = Bundle.load(tiny_bundle, autocast="bfloat16")
+    x_t, c = draw(3, 4, 16, 16), cast.embed_prompts(WORDS[:1])
+    for eps_t, plain in zip(cast.predictor(f_theta.schedule).pair(x_t, 3, c), f_theta.pair(x_t, 3, c), strict=True):
+        assert eps_t.dtype == x_t.dtype
+        assert 0 < (eps_t - plain).square().mean().sqrt() < 0.02 * plain.square().mean().sqrt()

@@ -1,0 +1,283 @@
+"""How long do edits take, beside the paper's loops at batch 1 and diffusers' LEDITS++? Same network, T and images.
+
+python experiments/performance/editing.py                        8 images, T = 10: minutes on a CPU
+python experiments/performance/editing.py images=64 steps=50 batch=16
+python experiments/performance/editing.py generator=outputs/paper/bundle device=cuda images=64 steps=100 batch=16
+
+Every method edits each image twice, towards the edit's prompt and towards the sham's. Writes editing.csv and
+editing.png to out=outputs/performance. methods=sequential,ours runs only these; the first is what the others are
+compared with. On a busy machine, OMP_NUM_THREADS=1 and clock=cpu_seconds leave out what is the neighbours' doing.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+from diffusers import DPMSolverMultistepScheduler, LEditsPPPipelineStableDiffusion
+from paper_loops import algorithm_3
+from torch import Tensor, nn
+
+from radedit.data.transforms import preprocess
+from radedit.editing import radedit
+from radedit.editing.noise import record_randn
+from radedit.harness.editors import Editor
+from radedit.harness.generate import EditPlan, generate
+from radedit.harness.provenance import machine
+from radedit.harness.scenario import Removal, StressData, removal_films
+from radedit.masks import lesion_and_device, to_latent
+from radedit.models.bundle import Bundle
+from radedit.phantom.world import World
+from radedit.types import EditMasks
+
+PROMPTS = {"edit": "No acute cardiopulmonary process.", "keep_sham": "Pneumothorax."}  # Section 5.3
+W = 5.0
+TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}  # largest difference of latents, whose deviation is about 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """Films to be edited, n of them: ids, grey levels (n, 1, H, W) and latent masks (n, 1, h, w)."""
+
+    ids: list[str]
+    films: Tensor
+    masks: EditMasks
+
+    def rows(self, which: slice) -> Case:
+        """Some of them."""
+        return Case(self.ids[which], self.films[which], EditMasks(self.masks.edit[which], self.masks.keep[which]))
+
+
+def draw(n: int, size: int) -> StressData:
+    """Drawn films of patients with pneumothorax and drain."""
+    world = World(seed=1, prevalence={"pneumothorax": 0.5}, drain_given=(0.01, 0.95))
+    films = removal_films(
+        world, n=n, n_cells=1, size=size, source={"pneumothorax": 1, "drain": 1}, reference={"pneumothorax": 0},
+        twin={"pneumothorax": 0}, shifted={"pneumothorax": 0}, cells={},
+    )  # fmt: skip
+    return replace(films, reference=None, twin=None)
+
+
+def load(data: StressData, bundle: Bundle) -> Case:
+    """All films of a set in memory, on the generator's device."""
+    samples = [preprocess(data.source.load(record), bundle.size) for record in data.source.records]
+    masks = [to_latent(*lesion_and_device(sample), bundle.factor).masks for sample in samples]
+    edit, keep = (torch.stack(part).to(bundle.device) for part in zip(*masks, strict=True))
+    films = torch.stack([sample.image for sample in samples]).to(bundle.device)
+    return Case([sample.record.id for sample in samples], films, EditMasks(edit, keep))
+
+
+def ours(case: Case, bundle: Bundle, steps: int, batch: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+    """Latents of both edits by this project, also decoded, `batch` images at once."""
+    schedule = bundle.schedule(steps)
+    f_theta, editor = bundle.predictor(schedule), Editor.of(partial(radedit.edit, w=W))
+    c = dict(zip(PROMPTS, bundle.embed_prompts(list(PROMPTS.values()))[:, None], strict=True))
+    made: dict[str, list[Tensor]] = {kind: [] for kind in PROMPTS}
+    for first in range(0, len(case.ids), batch):
+        part = case.rows(slice(first, first + batch))
+        x_0 = bundle.encode(part.films).to(dtype)
+        randn = record_randn(0, part.ids, device=bundle.device)
+        for kind, x in editor.edits(f_theta, x_0, c, part.masks, schedule, randn, replay=False).items():
+            made[kind].append(x)
+            bundle.decode(x)
+    return {kind: torch.cat(parts) for kind, parts in made.items()}
+
+
+def sequential(
+    case: Case, bundle: Bundle, steps: int, batch: int = 1, dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
+    """The same by the paper's loops, one image at a time."""
+    schedule = bundle.schedule(steps)
+    f_theta = bundle.predictor(schedule)
+    made: dict[str, list[Tensor]] = {kind: [] for kind in PROMPTS}
+    for i, name in enumerate(case.ids):
+        part = case.rows(slice(i, i + 1))
+        for kind, prompt in PROMPTS.items():
+            x_0, c = bundle.encode(part.films).to(dtype), bundle.embed_prompts([prompt])
+            randn = record_randn(0, [name], device=bundle.device)
+            made[kind].append(algorithm_3(f_theta, x_0, c, part.masks, schedule, randn, W))
+            bundle.decode(made[kind][-1])
+    return {kind: torch.cat(parts) for kind, parts in made.items()}
+
+
+def ledits(case: Case, bundle: Bundle, steps: int, batch: int) -> None:
+    """LEDITS++ of diffusers, inverting each image once, within the user's m_edit alone: its fastest setting.
+
+    It takes its own sampler, so its edits are others; an image's masks in a batch are its own, as in ours.
+    """
+    assert bundle.vae and bundle.text_encoder and bundle.unet and bundle.scheduler
+    pipeline = LEditsPPPipelineStableDiffusion(
+        vae=bundle.vae, text_encoder=bundle.text_encoder.bert, tokenizer=bundle.tokenizer, unet=bundle.unet,
+        scheduler=DPMSolverMultistepScheduler.from_config(
+            bundle.scheduler.config, algorithm_type="sde-dpmsolver++", solver_order=2, timestep_spacing="leading"
+        ),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.set_progress_bar_config(disable=True)
+    channels = bundle.vae.config["in_channels"]
+    for first in range(0, len(case.ids), batch):
+        part = case.rows(slice(first, first + batch))
+        pipeline.invert(part.films.repeat(1, channels, 1, 1), num_inversion_steps=steps, skip=0.0)
+        for prompt in PROMPTS.values():
+            pipeline(
+                editing_prompt=[prompt], edit_guidance_scale=W, user_mask=part.masks.edit, use_intersect_mask=False,
+                edit_threshold=0.0, output_type="np",
+            )  # fmt: skip
+
+
+def stress_set(data: StressData, bundle: Bundle, steps: int, batch: int) -> None:
+    """The same and all the rest that a stress set takes: films drawn, replay, editing score, PNGs on a disk."""
+    scenario = Removal(
+        name="performance", title="", section="", finding="pneumothorax", shortcut="drain", prompt=PROMPTS["edit"],
+        keep_sham_prompt=PROMPTS["keep_sham"], score_real=PROMPTS["keep_sham"], score_edit=PROMPTS["edit"],
+    )  # fmt: skip
+    plan = EditPlan(Editor.of(partial(radedit.edit, w=W)), lesion_and_device, steps, block=batch, max_lost=1)
+    with tempfile.TemporaryDirectory() as folder:
+        generate(scenario, data, bundle, plan, Path(folder) / "set", {})
+
+
+@dataclass
+class Meter:
+    """What a network did.
+
+    Attributes:
+        calls, images: How often it was called, and for how many images in all.
+        seconds: In the network.
+    """
+
+    calls: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    started: float = 0.0
+
+    def before(self, _: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        self.calls, self.images = self.calls + 1, self.images + len(arguments[0])
+        self.started = now()
+
+    def after(self, *_: Any) -> None:
+        self.seconds += now() - self.started
+
+
+@contextmanager
+def metered(unet: Any) -> Iterator[Meter]:
+    """Count what a U-Net does meanwhile."""
+    meter = Meter()
+    hooks = [unet.register_forward_pre_hook(meter.before), unet.register_forward_hook(meter.after)]
+    yield meter
+    for hook in hooks:
+        hook.remove()
+
+
+def now() -> float:
+    """Seconds, after the GPU has done what it was asked for."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def forget_peak() -> None:
+    """Start to look for a new peak of memory, on a GPU and, on Linux, of the process."""
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mib() -> float:
+    """Most memory since then, MiB: of the GPU where one is used, else of the process."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 2**20
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def measure(name: str, run: Callable[[], Any], unet: Any, batch: int) -> dict[str, Any]:
+    """One row of the table."""
+    forget_peak()
+    with metered(unet) as meter:
+        started, busy = now(), time.process_time()
+        run()
+        seconds, busy = now() - started, time.process_time() - busy
+    row = {
+        "method": name, "batch": batch, "calls": meter.calls, "images_in_calls": meter.images,
+        "seconds": round(seconds, 2), "cpu_seconds": round(busy, 2),
+        "outside_network": round(1 - meter.seconds / seconds, 4), "peak_mib": round(peak_mib()),
+    }  # fmt: skip
+    print(row, flush=True)
+    return row
+
+
+def check_equal(case: Case, bundle: Bundle, steps: int, batch: int, dtype: torch.dtype) -> float:
+    """Largest difference of our latents from the sequential ones.
+
+    Raises:
+        SystemExit: If it is above what rounding explains.
+    """
+    one, other = (how(case, bundle, steps, batch, dtype) for how in (ours, sequential))
+    largest = max(float((one[kind] - other[kind]).abs().max()) for kind in PROMPTS)
+    if largest > TOLERANCE[dtype]:
+        raise SystemExit(f"Our latents differ from the sequential ones by {largest:.2g}, above {TOLERANCE[dtype]:g}.")
+    return largest
+
+
+def write(rows: Sequence[Mapping[str, Any]], about: str, per_edit: Sequence[float], out: Path) -> None:
+    """The table and its figure."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "editing.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    figure, axes = plt.subplots(figsize=(7, 0.5 * len(rows) + 1.2), layout="constrained")
+    names = [f"{row['method']}, {row['batch']} at once" for row in rows]
+    colours = ["#4477aa" if row["method"].startswith("ours") else "#bbbbbb" for row in rows]
+    said = [f"{s:.2f} s, {row['times_faster']:.1f}×" for s, row in zip(per_edit, rows, strict=True)]
+    axes.bar_label(axes.barh(names, per_edit, color=colours), said, padding=3)
+    axes.invert_yaxis()
+    axes.margins(x=0.25)
+    axes.set_xlabel("seconds an edit; × faster than the first")
+    axes.set_title(about, fontsize=8)
+    figure.savefig(out / "editing.png", dpi=150)
+
+
+def main(
+    images: int = 8, steps: int = 10, batch: int = 8, generator: str = "radedit/weights/phantom", device: str = "cpu",
+    methods: str = "sequential,ledits,ours,autocast,set", clock: str = "seconds", out: str = "outputs/performance",
+) -> None:  # fmt: skip
+    """Measure them one after the other."""
+    bundle = Bundle.load(generator, device=device)
+    cast = Bundle.load(generator, device=device, autocast="bfloat16")
+    data = draw(images, bundle.size)
+    case = load(data, bundle)
+    about = f"T = {steps}, {images} images of {bundle.size} px, {machine()}"
+    print(about)
+    theirs = replace(bundle, unet=copy.deepcopy(bundle.unet))  # LEDITS++ puts its own attention into the network
+    runs: dict[str, list[tuple[str, Callable[[], Any], Bundle, int]]] = {
+        "sequential": [("sequential", lambda: sequential(case, bundle, steps), bundle, 1)],
+        "ledits": [("LEDITS++", partial(ledits, case, theirs, steps, n), theirs, n) for n in sorted({1, batch})],
+        "ours": [("ours", partial(ours, case, bundle, steps, n), bundle, n) for n in sorted({1, batch})],
+        "autocast": [("ours, bfloat16", partial(ours, case, cast, steps, batch), cast, batch)],
+        "set": [("ours, stress set", partial(stress_set, data, bundle, steps, batch), bundle, batch)],
+    }
+    for warm in (bundle, theirs, cast):
+        ours(case.rows(slice(0, batch)), warm, 1, batch)
+    rows = [measure(name, run, which.unet, n) for method in methods.split(",") for name, run, which, n in runs[method]]
+    rows = [{**row, "times_faster": round(rows[0][clock] / row[clock], 2)} for row in rows]
+    write(rows, f"{about}, {clock}", [row[clock] / (len(PROMPTS) * images) for row in rows], Path(out))
+    few, precise = case.rows(slice(0, min(3, images))), Bundle.load(generator, device=device, dtype=torch.float64)
+    for which, dtype in ((bundle, torch.float32), (precise, torch.float64)):
+        print(f"Largest difference from the paper's loops, {dtype}: {check_equal(few, which, 3, batch, dtype):.1e}")
+
+
+if __name__ == "__main__":
+    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    main(**{key: int(value) if value.isdigit() else value for key, value in given.items()})  # type: ignore[arg-type]
