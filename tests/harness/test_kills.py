@@ -7,7 +7,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,14 @@ from torch import Tensor
 
 from radedit.data.readers.manifest import ManifestReader
 from radedit.data.readers.phantom import PhantomReader
-from radedit.data.stress_set import StressSetWriter, read_rows, read_skipped
+from radedit.data.stress_set import read_rows, read_skipped
 from radedit.editing import radedit
 from radedit.harness.editors import Editor
-from radedit.harness.generate import EditPlan, generate
+from radedit.harness.generate import BlockEditor, EditPlan, generate
 from radedit.harness.scenario import Removal, StressData
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World
-from radedit.types import Sample
+from radedit.types import Record, Sample
 from tests.harness.conftest import SIZE, N, Remembering
 
 Make = Callable[[Path], Path]
@@ -90,15 +90,15 @@ def test_a_run_killed_at_random_points_gives_the_files_of_an_undisturbed_one(
 def test_ctrl_c_finishes_the_block_and_the_next_run_goes_on_behind_it(
     make: Make, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = StressSetWriter.write_block
+    edit = BlockEditor.block
 
-    def pressed_in_the_third(self: StressSetWriter, block: int, *rest: Any) -> None:
-        if block == 2:
+    def pressed_in_the_third(self: BlockEditor, records: Sequence[Record], first: int) -> Any:
+        if first == 2 * self.plan.block:
             signal.raise_signal(signal.SIGINT)
-        write(self, block, *rest)
+        return edit(self, records, first)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(StressSetWriter, "write_block", pressed_in_the_third)
+        patch.setattr(BlockEditor, "block", pressed_in_the_third)
         make(tmp_path / "set")
     assert len(list((tmp_path / "set").glob("rows/*"))) == 3
     assert content(make(tmp_path / "set")) == content(undisturbed)
