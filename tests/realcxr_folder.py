@@ -14,6 +14,7 @@ from radedit.phantom.render import render
 from radedit.phantom.world import Case, World
 
 SHAPES = ((96, 96), (96, 112), (128, 104))  # height and width of the films, px, in turn
+SOURCES = ("cohen", "hannover", "cohen", "nih")  # of subjects, in turn
 VIEWS = ("PA", "AP", "AP supine")
 FINDINGS = ("COVID-19", "No Finding", "Pneumothorax; Effusion", "")
 COLUMNS = (
@@ -57,7 +58,7 @@ def _write_tier(folder: Path, cases: dict[int, Case], tier: str, joined: int) ->
             ]
         values = {
             "file": f"images/{name}.jpg",
-            "source": "phantom",
+            "source": SOURCES[(i // 2) % len(SOURCES)],
             "licence": "CC BY-NC-SA" if tier else "CC BY 4.0",
             "licence_url": "https://creativecommons.org/licenses/",
             "attribution": f"Drawn, number {i}",

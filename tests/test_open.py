@@ -36,7 +36,7 @@ def run(module: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 @pytest.mark.slow
 def test_from_a_folder_of_radiographs_to_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    films = f"realcxr={write_realcxr(tmp_path / 'realcxr', 40, joined=2)}"
+    films = f"realcxr={write_realcxr(tmp_path / 'realcxr', 60, joined=2)}"
     short = ["max_steps=2", "data.batch_size=2", "trainer.limit_val_batches=1", "trainer.enable_progress_bar=false"]
     few = ["data.train.readers.real.copies=2", "data.train.readers.phantom.n=4"]
     run("train", monkeypatch, "+experiment=autoencoder", "setting=open", films, *short, *few)

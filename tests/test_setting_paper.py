@@ -79,7 +79,7 @@ def papers(results: dict[str, Any]) -> dict[str, set[float]]:
 
 @pytest.mark.slow  # a minute and more: two trainings, and edits that are scored by an encoder of full size
 def test_acquisition_counts_films_without_boxes_and_stands_beside_table_1(dry_run: Arguments) -> None:
-    assert run(stress.main, dry_run("acquisition")) == 0
+    assert run(stress.main, dry_run("acquisition", "limit=null")) == 0
     results = report("acquisition")
     assert results["counts"] == dict(sources=10, edited=8, skipped=2, kept=8, rejected=0, undefined=0)
     assert all("boxes 'opacities'" in skipped["reason"] for skipped in results["skipped"])
@@ -90,7 +90,7 @@ def test_acquisition_counts_films_without_boxes_and_stands_beside_table_1(dry_ru
 def test_manifestation_edits_pneumothorax_beside_drain_and_stands_beside_table_2(dry_run: Arguments) -> None:
     assert run(stress.main, dry_run("manifestation")) == 0
     results = report("manifestation")
-    assert results["counts"] == dict(sources=6, edited=6, skipped=0, kept=6, rejected=0, undefined=0)
+    assert results["counts"] == dict(sources=8, edited=8, skipped=0, kept=8, rejected=0, undefined=0)
     found = papers(results)
     assert found["confounded_classifier"] == {93.3, 17.9} and found["unconfounded_segmenter"] == {93.7, 81.7}
 
@@ -100,7 +100,7 @@ def test_population_edits_training_films_and_stands_beside_figure_5(
     dry_run: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(stress.main, dry_run("population")) == 0
-    assert report("population")["counts"] == dict(sources=10, edited=10, skipped=0, kept=10, rejected=0, undefined=0)
+    assert report("population")["counts"] == dict(sources=8, edited=8, skipped=0, kept=8, rejected=0, undefined=0)
     assert "paper −11.5" in capsys.readouterr().out
 
 
@@ -184,7 +184,7 @@ def test_the_diffusion_model_is_trained_on_published_encoders(
     arguments = ["+experiment=diffusion", "setting=paper", data, f"size={SIZE}", "logger=csv"]
     assert run(train.main, [*arguments, *short, *adopted, *SMALL_UNET]) == 0
     assert "Mixture of 28 films: mimic_cxr 20" in (told := capsys.readouterr().out) and "487,680" in told
-    assert sorted(path.suffix for path in Path(".cache/latents").iterdir()) == [".npy", ".npy"]
+    assert len(list(Path(".cache/latents").glob("*.npy"))) == 2  # of training and validation
     generator = composed("stress", ["+scenario=population", "generator=trained",
                                     "generator.folder=outputs/paper/bundle"]).generator  # fmt: skip
     bundle = instantiate(generator)

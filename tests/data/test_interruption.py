@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -32,6 +33,15 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
             press_ctrl_c()
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C as in a terminal; a shell's background jobs, as these tests may be, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_is_afterwards_what_it_was_before() -> None:
     before = signal.getsignal(signal.SIGINT)
     with Interruption("block") as interruption:
