@@ -56,7 +56,10 @@ def save(network: nn.Module) -> str:
     return f"predictor.build._target_={__name__}.{type(network).__name__}"
 
 
-@pytest.mark.parametrize("scenario", ["acquisition", "manifestation", "population"])
+OTHERS = ("acquisition", "population")
+
+
+@pytest.mark.parametrize("scenario", ["manifestation", *(pytest.param(s, marks=pytest.mark.slow) for s in OTHERS)])
 def test_scenario_runs_on_own_films_with_an_own_model(scenario: str, arguments: list[str]) -> None:
     build = save(Drawer() if scenario == "population" else Detector())
     more = ["additions=oedema"] if scenario == "population" else []

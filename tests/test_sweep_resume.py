@@ -90,6 +90,7 @@ def test_a_sweep_stopped_while_it_edits_ends_as_an_undisturbed_one(
     assert found(out) == found(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_sweep_stopped_in_its_second_job_asks_the_first_ones_predictors_nothing_again(
     arguments: list[str], undisturbed: Path, tmp_path: Path, edited: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,7 +130,8 @@ def killed(work: Callable[[], object], losses: Path, steps: int, seconds: float)
     return code != 0
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [20])
 def test_a_training_killed_at_random_points_has_the_losses_and_weights_of_an_undisturbed_one(
     kills: int, diffusion: list[str], losses: Path, in_folder: Callable[[str], Path]
 ) -> None:
