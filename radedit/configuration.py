@@ -8,7 +8,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,17 @@ def name_missing_choice(config: DictConfig, group: str, key: str) -> None:
         return
     choices = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     raise SystemExit(f"No {group} was given. Say +{group}=… with one of: {', '.join(choices)}.")
+
+
+@contextmanager
+def arguments_as(arguments: Sequence[str]) -> Iterator[None]:
+    """Let Hydra, which reads the command line itself, see other arguments; afterwards they are as typed."""
+    before = list(sys.argv)
+    sys.argv[1:] = arguments
+    try:
+        yield
+    finally:
+        sys.argv[:] = before
 
 
 def close_logger(loggers: Sequence[Any]) -> None:

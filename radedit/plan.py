@@ -8,7 +8,7 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from radedit import trained
-from radedit.configuration import composed, entry_point
+from radedit.configuration import arguments_as, composed, entry_point
 from radedit.harness.cost import Cost, expected_cost
 from radedit.harness.scenario import Addition
 from radedit.harness.statistics import sample_size
@@ -88,8 +88,8 @@ def _trainings(config: DictConfig, seeds: list[str]) -> None:
 def main() -> None:
     """One plan for the whole sweep."""
     require_scenario()
-    sys.argv.append("hydra.mode=RUN")
-    run()
+    with arguments_as([*sys.argv[1:], "hydra.mode=RUN"]):
+        run()
 
 
 if __name__ == "__main__":

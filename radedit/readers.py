@@ -9,7 +9,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import entry_point
+from radedit.configuration import arguments_as, entry_point
 from radedit.data.atomic import write_atomically
 from radedit.harness.edit_files import prepare_folder
 from radedit.harness.provenance import made_by
@@ -106,13 +106,10 @@ def main() -> None:
     arguments = sys.argv[1:]
     reads = any(argument.startswith(("answers=", "key=")) for argument in arguments)
     if reads and not any(argument.startswith("+scenario=") for argument in arguments):
-        sys.argv.append("+scenario=manifestation")  # only completes the configuration
-    require_scenario()
-    sys.argv.append("hydra.mode=RUN")
-    try:
+        arguments = [*arguments, "+scenario=manifestation"]  # only completes the configuration
+    with arguments_as([*arguments, "hydra.mode=RUN"]):
+        require_scenario()
         run()
-    finally:
-        sys.argv[1:] = arguments
 
 
 if __name__ == "__main__":

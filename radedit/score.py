@@ -10,7 +10,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from radedit.configuration import entry_point
+from radedit.configuration import arguments_as, entry_point
 from radedit.data.atomic import write_atomically
 from radedit.harness.provenance import made_by
 from radedit.harness.score_study import by_failure, study, sweep
@@ -58,8 +58,8 @@ def run(config: DictConfig) -> None:
 def main() -> None:
     """One stress set, not a sweep."""
     require_scenario()
-    sys.argv.append("hydra.mode=RUN")
-    run()
+    with arguments_as([*sys.argv[1:], "hydra.mode=RUN"]):
+        run()
 
 
 if __name__ == "__main__":

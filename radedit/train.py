@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import CONF, close_logger, entry_point, name_missing_choice
+from radedit.configuration import CONF, arguments_as, close_logger, entry_point, name_missing_choice
 from radedit.data.atomic import remove_leftovers
 from radedit.data.file_lock import FileLock
 from radedit.models.bundle import adopt, lacking
@@ -112,12 +112,8 @@ def in_setting(arguments: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Any experiment, in any setting that has it."""
-    arguments = list(sys.argv)
-    try:
-        sys.argv[1:] = in_setting(arguments[1:])
+    with arguments_as(in_setting(sys.argv[1:])):
         run()
-    finally:
-        sys.argv[:] = arguments
 
 
 if __name__ == "__main__":

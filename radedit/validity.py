@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from radedit.configuration import CONF, composed, entry_point
+from radedit.configuration import CONF, arguments_as, composed, entry_point
 from radedit.data.atomic import write_atomically
 from radedit.data.cache import fingerprint
 from radedit.data.fingerprint import content_hash
@@ -143,11 +143,8 @@ def main() -> None:
     if not any(argument.startswith("+scenario=") or argument.startswith("-") for argument in arguments):
         scenarios = ", ".join(sorted(path.stem for path in (CONF / "cheap").glob("*.yaml")))
         raise SystemExit(f"error: No scenario was given. Say +scenario=… with one of: {scenarios}.")
-    sys.argv.append("hydra.mode=RUN")
-    try:
+    with arguments_as([*arguments, "hydra.mode=RUN"]):
         run()
-    finally:
-        sys.argv[1:] = arguments
 
 
 if __name__ == "__main__":
