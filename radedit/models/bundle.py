@@ -37,6 +37,7 @@ from radedit.types import Randn
 
 UNFINISHED = ".tmp"  # ends the name of a part's folder that is being written, or that a killed run was writing
 PARTS = ("vae", "unet", "text_encoder", "image_encoder")
+LARGE = 512  # px: a block of such films would not fit many a GPU, so that a VAE takes them one by one
 AUTOCAST = {None: None, "bfloat16": torch.bfloat16}
 
 
@@ -115,6 +116,8 @@ class Bundle:
             bundle.size = int(bundle.vae.config["sample_size"])
             if bundle.unet is not None and bundle.unet.config["sample_size"] is not None:
                 bundle.size = bundle.factor * int(bundle.unet.config["sample_size"])  # a VAE may serve several sizes
+            if bundle.size >= LARGE:
+                bundle.vae.enable_slicing()
         return bundle
 
     def save(
@@ -302,9 +305,9 @@ def adopt(source: Path, folder: Path, parts: Sequence[str]) -> None:
     for part in parts:
         if not (source / part).is_dir():
             raise FileNotFoundError(f"The bundle in {source} has no {part}/, so it can't be taken from there.")
-        if not (folder / part).is_dir():
-            with _whole_folder(folder / part) as temporary:
-                shutil.copytree(source / part, temporary)
+    for part in lacking(folder, parts):
+        with _whole_folder(folder / part) as temporary:
+            shutil.copytree(source / part, temporary)
 
 
 @contextmanager

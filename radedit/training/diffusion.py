@@ -146,9 +146,6 @@ class DiffusionTraining(L.LightningModule):
 
     def prepare(self, data: LatentData) -> None:
         """Hand the frozen encoder to the data module."""
-        assert self.frozen.vae is not None
-        if self.frozen.size >= 512:
-            self.frozen.vae.enable_slicing()  # film by film: a batch of this size would not fit many a GPU
         data.use(lambda films: self.frozen.encode(films.to(self.frozen.device)), self.vae_hash)
 
     def export(self, data: LatentData, folder: Path) -> None:
