@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from radedit.data.fingerprint import content_hash
+from radedit.data.roots import listing, set_root
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
@@ -27,9 +28,7 @@ class Download:
     """
 
     def __init__(self, name: str, root: str | Path) -> None:
-        self.name, self.root = name, Path(root)
-        if not self.root.is_dir():
-            raise FileNotFoundError(f"{name}: there is no folder {self.root} ({self.root.resolve()}). Check the root.")
+        self.name, self.root = name, set_root(name, root)
         self.files = sorted(
             Path(folder, file)
             for folder, _, files in os.walk(self.root, onerror=_refuse, followlinks=True)
@@ -60,11 +59,9 @@ class Download:
         wanted = {name.casefold() + suffix for name in names for suffix in ("", ".gz")}
         found = [path for path in self.files if path.name.casefold() in wanted]
         if not found:
-            there = sorted(path.name + "/" * path.is_dir() for path in self.root.iterdir())
             raise FileNotFoundError(
                 f"{self.name}: {' or '.join(names)} is nowhere under {self.root}, which holds "
-                f"{', '.join(there[:8]) or 'nothing'}{', …' if len(there) > 8 else ''}. Is this the right root, and is "
-                "the download complete?"
+                f"{listing(self.root)}. Is this the right root, and is the download complete?"
             )
         return found
 

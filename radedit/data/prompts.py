@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from radedit.data.cache import fingerprint
-from radedit.types import Reader, Record, Sample
+from radedit.data.told import Told
+from radedit.types import Reader, Record
 
 NO_FINDINGS = "No findings."  # Appendix A
 
 
-class ListedFindings:
+class ListedFindings(Told):
     """A data set whose reports are lists of findings (`Cardiomegaly. Effusion.`).
 
     A film that was read and has none of the findings says *No findings.* (Appendix A). A film that nobody read for
@@ -34,8 +35,8 @@ class ListedFindings:
     ) -> None:
         if none is not None and all_read:
             raise ValueError(f"none is {none!r}, but all_read says that an empty list needs no such label. Give one.")
-        self.reader, self.sentences, self.none, self.all_read = reader, dict(sentences), none, all_read
-        self._records = [replace(record, report=self.say(record)) for record in reader.records]
+        self.sentences, self.none, self.all_read = dict(sentences), none, all_read
+        super().__init__(reader, [replace(record, report=self.say(record)) for record in reader.records])
 
     def say(self, record: Record) -> str:
         """The text of one film."""
@@ -49,20 +50,7 @@ class ListedFindings:
         return " ".join(present) or (NO_FINDINGS if clear else "")
 
     @property
-    def records(self) -> Sequence[Record]:
-        return self._records
-
-    @property
-    def excluded(self) -> Mapping[str, int]:
-        """Reason → number of films that the data set left out."""
-        return getattr(self.reader, "excluded", {})
-
-    @property
     def fingerprint(self) -> dict[str, object]:
         """What determines the samples, for content hashes."""
         how = {"none": self.none} | ({"all_read": True} if self.all_read else {})
         return {"sentences": list(self.sentences.items()), **how, "of": fingerprint(self.reader)}
-
-    def load(self, record: Record) -> Sample:
-        """As the data set loads it, under the new text."""
-        return replace(self.reader.load(record), record=record)

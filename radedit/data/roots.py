@@ -26,6 +26,10 @@ def find_table(folders: Sequence[Path], *names: str) -> Path | None:
 
 def not_found(name: str, root: Path, sought: Sequence[str], advice: str) -> FileNotFoundError:
     """An error that says what was looked for below the root, and what is there."""
+    return FileNotFoundError(f"{name}: {root} has no {' or '.join(sought)}. It has: {listing(root)}. {advice}")
+
+
+def listing(root: Path) -> str:
+    """The first things in a folder, for errors."""
     there = sorted(f"{path.name}/" if path.is_dir() else path.name for path in root.iterdir())
-    listing = ", ".join(there[:8]) + (f", … ({len(there)} in all)" if len(there) > 8 else "")
-    return FileNotFoundError(f"{name}: {root} has no {' or '.join(sought)}. It has: {listing or 'nothing'}. {advice}")
+    return (", ".join(there[:8]) or "nothing") + (f", … ({len(there)} in all)" if len(there) > 8 else "")

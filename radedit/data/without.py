@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from radedit.data.cache import fingerprint
 from radedit.data.fingerprint import content_hash
-from radedit.types import Reader, Record, Sample
+from radedit.data.splits import Part
+from radedit.types import Reader
 
 BY = ("subject", "film")
 
 
-class Without:
+class Without(Part):
     """The films of a data set that are not in another one.
 
     Args:
@@ -26,32 +27,16 @@ class Without:
     def __init__(self, reader: Reader, other: Reader, by: str = "subject") -> None:
         if by not in BY:
             raise ValueError(f"by is {by!r}. Allowed are {', '.join(BY)}.")
-        self.reader, self.other, self.by = reader, other, by
-        taken = {self._key(record) for record in other.records}
-        self._records = [record for record in reader.records if self._key(record) not in taken]
-        if not self._records:
+        key = attrgetter("subject_id" if by == "subject" else "id")
+        taken = {key(record) for record in other.records}
+        records = [record for record in reader.records if key(record) not in taken]
+        if not records:
             raise ValueError(f"Each of {len(reader.records)} films is of a {by} that the other set has, too.")
-
-    @property
-    def records(self) -> Sequence[Record]:
-        return self._records
-
-    @property
-    def excluded(self) -> Mapping[str, int]:
-        """Reason → number of films that were left out, here or by the data set."""
-        rest = len(self.reader.records) - len(self._records)
-        own = {f"{self.by} is in the other set": rest} if rest else {}
-        return {**getattr(self.reader, "excluded", {}), **own}
+        rest = len(reader.records) - len(records)
+        super().__init__(reader, f"without a {by}", records, {f"{by} is in the other set": rest} if rest else {})
 
     @property
     def fingerprint(self) -> dict[str, object]:
         """What determines the samples, for content hashes."""
         records = content_hash([record.id for record in self._records])
         return {"records": records, "of": fingerprint(self.reader)}
-
-    def load(self, record: Record) -> Sample:
-        """As the data set loads it."""
-        return self.reader.load(record)
-
-    def _key(self, record: Record) -> str:
-        return record.subject_id if self.by == "subject" else record.id

@@ -21,7 +21,7 @@ from pathlib import Path
 from radedit.data.chexpert_labels import FINDINGS, UNCERTAIN, read_labels
 from radedit.data.chexpert_paths import SPLITS, ImagePath, patient_folders, subfolders, why_not_frontal
 from radedit.data.film_files import Film, FilmFiles
-from radedit.data.options import check_option
+from radedit.data.options import check_option, several
 from radedit.data.roots import find_table, not_found, set_root
 from radedit.data.table import Table, read_table
 from radedit.types import Record
@@ -57,8 +57,7 @@ class CheXpert(FilmFiles):
         check_files: bool = True,
     ) -> None:
         folder = set_root(NAME, root)
-        wanted = SPLITS if split is None else (split,) if isinstance(split, str) else tuple(split)
-        check_option("split", wanted, SPLITS)
+        wanted = several("split", split, SPLITS)
         check_option("uncertain", [uncertain], list(UNCERTAIN))
         tables = {name: _table(folder, name) for name in wanted}
         patients = patient_folders(folder)

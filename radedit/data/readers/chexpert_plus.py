@@ -21,7 +21,7 @@ from radedit.data.chexpert_labels import FINDINGS, UNCERTAIN, read_labels
 from radedit.data.chexpert_paths import SPLITS, ImagePath, patient_folders, subfolders, why_not_frontal
 from radedit.data.film_files import Film, FilmFiles
 from radedit.data.impressions import tidy
-from radedit.data.options import check_option
+from radedit.data.options import check_option, several
 from radedit.data.roots import find_table, not_found, set_root
 from radedit.data.table import read_table
 from radedit.types import Record
@@ -64,8 +64,7 @@ class CheXpertPlus(FilmFiles):
         check_files: bool = True,
     ) -> None:
         folder = set_root(NAME, root)
-        wanted = SPLITS if split is None else (split,) if isinstance(split, str) else tuple(split)
-        check_option("split", wanted, SPLITS)
+        wanted = several("split", split, SPLITS)
         check_option("labels", [labels], [None, *SECTIONS])
         check_option("uncertain", [uncertain], list(UNCERTAIN))
         path = find_table([folder], TABLE)

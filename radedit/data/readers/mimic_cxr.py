@@ -28,7 +28,7 @@ from radedit.data.film_files import Film, FilmFiles
 from radedit.data.impressions import SECTIONS, tidy
 from radedit.data.mimic_reports import Sectioned, find_reports, read_reports
 from radedit.data.mimic_tables import FRONTAL_RULES, NAME, SPLITS, MimicFilm, MimicTables, StudyLabels
-from radedit.data.options import check_option
+from radedit.data.options import check_option, several
 from radedit.data.roots import find_table, not_found, set_root
 from radedit.types import Record
 
@@ -78,8 +78,7 @@ class MimicCxr(FilmFiles):
         check_files: bool = True,
     ) -> None:
         folder = set_root(NAME, root)
-        wanted = SPLITS if split is None else (split,) if isinstance(split, str) else tuple(split)
-        check_option("split", wanted, SPLITS)
+        wanted = several("split", split, SPLITS)
         check_option("images", [images], [None, *PIXELS])
         check_option("labels", [labels], [None, "chexpert", "negbio"])
         check_option("frontal_rule", [frontal_rule], FRONTAL_RULES)
