@@ -33,6 +33,8 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from radedit.training.precision import mixed_precision
+
 CONF = Path(__file__).parent.parent / "conf"
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -43,7 +45,7 @@ OmegaConf.register_new_resolver("radedit.offline", lambda: not os.environ.get("W
 # Shipped weights are found from any working directory.
 OmegaConf.register_new_resolver("radedit.weights", lambda name: str(WEIGHTS / name), replace=True)
 OmegaConf.register_new_resolver("radedit.device", lambda: "cuda" if torch.cuda.is_available() else "cpu", replace=True)
-OmegaConf.register_new_resolver("radedit.precision", lambda: mixed_precision(), replace=True)
+OmegaConf.register_new_resolver("radedit.precision", mixed_precision, replace=True)
 # The paper counts epochs, Lightning steps.
 OmegaConf.register_new_resolver(
     "radedit.steps", lambda epochs, n, batch: math.ceil(int(epochs) * int(n) / int(batch)), replace=True
@@ -99,17 +101,6 @@ def entry_point(config_name: str) -> Callable[[Task], Callable[[], None]]:
         return main
 
     return decorate
-
-
-def mixed_precision() -> str:
-    """Lightning's name of the precision that trains fastest here: AMP only where the device computes in bfloat16.
-
-    A CPU without such instructions emulates them, which takes ten times as long as float32.
-    """
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-    capable = torch.cpu.get_capabilities()
-    return "bf16-mixed" if capable.get("avx512_bf16") or capable.get("amx_bf16") else "32-true"
 
 
 def quote_text(arguments: Sequence[str]) -> list[str]:

@@ -17,7 +17,8 @@ from radedit import stress
 from radedit.configuration import close_logger
 from radedit.data.stress_set import read_rows
 from radedit.harness.provenance import git_commit
-from radedit.models.bundle import LatentPredictor, hash_folder
+from radedit.models.bundle import hash_folder
+from radedit.models.latent_predictor import LatentPredictor
 from radedit.models.predictors import Network, load_predictor
 from radedit.report.results import load
 from radedit.report.wandb_log import slug

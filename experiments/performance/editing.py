@@ -2,11 +2,14 @@
 
 python experiments/performance/editing.py                        8 images, T = 10: minutes on a CPU
 python experiments/performance/editing.py images=64 steps=50 batch=16
-python experiments/performance/editing.py generator=outputs/paper/bundle device=cuda images=64 steps=100 batch=16
+python experiments/performance/editing.py generator=paper_size device=cuda images=32 few=2 steps=100 batch=16 \
+    methods=sequential,ledits,ours,compiled                      the paper's size on a GPU: five minutes
 
-Every method edits each image twice, towards the edit's prompt and towards the sham's. Writes editing.csv and
-editing.png to out=outputs/performance. methods=sequential,ours runs only these; the first is what the others are
-compared with. On a busy machine, OMP_NUM_THREADS=1 and clock=cpu_seconds leave out what is the neighbours' doing.
+Every method edits each image twice, towards the edit's prompt and towards the sham's; those that take images one by one
+edit only the first few=… of them. Writes editing.csv, editing.png and, of a GPU, operators.csv to
+out=outputs/performance. methods=sequential,ours runs only these; the first is what the others are compared with. A
+generator of paper_size has random weights, U-Net and text encoder in bfloat16. On a busy machine, OMP_NUM_THREADS=1
+and clock=cpu_seconds leave out what is the neighbours' doing.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import torch
 from diffusers import DPMSolverMultistepScheduler, LEditsPPPipelineStableDiffusion
+from gpu import by_operator, flops, matrix_peak
 from paper_loops import algorithm_3
+from paper_size import paper_size
 from torch import Tensor, nn
 
 from radedit.data.transforms import preprocess
@@ -169,11 +174,22 @@ class Meter:
         self.seconds += now() - self.started
 
 
+@dataclass(frozen=True)
+class Run:
+    """One method: its name, what runs it, the bundle that it uses, and how many images it takes at once."""
+
+    name: str
+    run: Callable[[], Any]
+    bundle: Bundle
+    batch: int
+
+
 @contextmanager
-def metered(unet: Any) -> Iterator[Meter]:
-    """Count what a U-Net does meanwhile."""
+def metered(*networks: Any) -> Iterator[Meter]:
+    """Count what networks do meanwhile."""
     meter = Meter()
-    hooks = [unet.register_forward_pre_hook(meter.before), unet.register_forward_hook(meter.after)]
+    hooks = [network.register_forward_pre_hook(meter.before) for network in networks]
+    hooks += [network.register_forward_hook(meter.after) for network in networks]
     yield meter
     for hook in hooks:
         hook.remove()
@@ -201,28 +217,34 @@ def peak_mib() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def measure(name: str, run: Callable[[], Any], unet: Any, batch: int) -> dict[str, Any]:
-    """One row of the table."""
+def measure(run: Run, images: int, peak: float | None) -> dict[str, Any]:
+    """One row of the table; `peak` is the GPU's, FLOP/s."""
+    assert run.bundle.vae is not None
     forget_peak()
-    with metered(unet) as meter:
+    with metered(run.bundle.unet) as unet, metered(run.bundle.vae.encoder, run.bundle.vae.decoder) as vae:
         started, busy = now(), time.process_time()
-        run()
+        run.run()
         seconds, busy = now() - started, time.process_time() - busy
     row = {
-        "method": name, "batch": batch, "calls": meter.calls, "images_in_calls": meter.images,
-        "seconds": round(seconds, 2), "cpu_seconds": round(busy, 2),
-        "outside_network": round(1 - meter.seconds / seconds, 4), "peak_mib": round(peak_mib()),
+        "method": run.name, "batch": run.batch, "images": images, "calls": unet.calls,
+        "images_in_calls": unet.images, "seconds": round(seconds, 2), "cpu_seconds": round(busy, 2),
+        "outside_network": round(1 - unet.seconds / seconds, 4),
+        "in_autoencoder": round(vae.seconds / seconds, 4), "peak_mib": round(peak_mib()),
     }  # fmt: skip
+    if peak is not None:
+        rate = unet.images * flops(run.bundle) / unet.seconds
+        row |= {"tflops": round(rate / 1e12, 1), "share_of_peak": round(rate / peak, 4)}
     print(row, flush=True)
     return row
 
 
 def check_equal(case: Case, bundle: Bundle, steps: int, batch: int, dtype: torch.dtype) -> float:
-    """Largest difference of our latents from the sequential ones.
+    """Largest difference of our latents from the sequential ones, convolutions in full precision.
 
     Raises:
         SystemExit: If it is above what rounding explains.
     """
+    torch.backends.cudnn.allow_tf32 = False
     one, other = (how(case, bundle, steps, batch, dtype) for how in (ours, sequential))
     largest = max(float((one[kind] - other[kind]).abs().max()) for kind in PROMPTS)
     if largest > TOLERANCE[dtype]:
@@ -249,33 +271,71 @@ def write(rows: Sequence[Mapping[str, Any]], about: str, per_edit: Sequence[floa
     figure.savefig(out / "editing.png", dpi=150)
 
 
+def load_bundle(generator: str, device: str, dtype: torch.dtype | None = None, **how: Any) -> Bundle:
+    """A bundle from a folder, float32 unless it is to be something else; or one of the paper's size, then bfloat16."""
+    if generator == "paper_size":
+        return paper_size(device, dtype=dtype or torch.bfloat16, compile=how.get("compile", False))
+    return Bundle.load(generator, device=device, dtype=dtype or torch.float32, **how)
+
+
 def main(
-    images: int = 8, steps: int = 10, batch: int = 8, generator: str = "radedit/weights/phantom", device: str = "cpu",
-    methods: str = "sequential,ledits,ours,autocast,set", clock: str = "seconds", out: str = "outputs/performance",
+    images: int = 8, steps: int = 10, batch: int = 8, few: int = 0, generator: str = "radedit/weights/phantom",
+    device: str = "cpu", methods: str = "sequential,ledits,ours,autocast,set", clock: str = "seconds",
+    out: str = "outputs/performance",
 ) -> None:  # fmt: skip
     """Measure them one after the other."""
-    bundle = Bundle.load(generator, device=device)
-    cast = Bundle.load(generator, device=device, autocast="bfloat16")
+    bundle = load_bundle(generator, device)
+    others = {
+        name: load_bundle(generator, device, **how)
+        for name, how in {"autocast": {"autocast": "bfloat16"}, "compiled": {"compile": True}}.items()
+        if name in methods.split(",")
+    }
     data = draw(images, bundle.size)
     case = load(data, bundle)
+    some = case.rows(slice(0, few or images))
+    peak = matrix_peak() if device != "cpu" else None
     about = f"T = {steps}, {images} images of {bundle.size} px, {machine()}"
-    print(about)
+    print(about if peak is None else f"{about}; {peak / 1e12:.0f} TFLOP/s in a bfloat16 matrix product")
     theirs = replace(bundle, unet=copy.deepcopy(bundle.unet))  # LEDITS++ puts its own attention into the network
-    runs: dict[str, list[tuple[str, Callable[[], Any], Bundle, int]]] = {
-        "sequential": [("sequential", lambda: sequential(case, bundle, steps), bundle, 1)],
-        "ledits": [("LEDITS++", partial(ledits, case, theirs, steps, n), theirs, n) for n in sorted({1, batch})],
-        "ours": [("ours", partial(ours, case, bundle, steps, n), bundle, n) for n in sorted({1, batch})],
-        "autocast": [("ours, bfloat16", partial(ours, case, cast, steps, batch), cast, batch)],
-        "set": [("ours, stress set", partial(stress_set, data, bundle, steps, batch), bundle, batch)],
+    if bundle.vae is not None and bundle.unet is not None and bundle.vae.dtype != bundle.unet.dtype:
+        theirs = replace(theirs, vae=copy.deepcopy(bundle.vae).to(bundle.unet.dtype))  # and wants one type
+
+    def of(n: int) -> Case:
+        return some if n == 1 else case
+
+    def each(name: str, which: Bundle, *sizes: int) -> list[Run]:
+        return [Run(name, partial(ours, of(n), which, steps, n), which, n) for n in sizes]
+
+    sizes = sorted({1, batch})
+    runs = {
+        "sequential": [Run("sequential", partial(sequential, some, bundle, steps), bundle, 1)],
+        "ledits": [Run("LEDITS++", partial(ledits, of(n), theirs, steps, n), theirs, n) for n in sizes],
+        "ours": each("ours", bundle, *sizes),
+        "autocast": each("ours, bfloat16", others.get("autocast", bundle), batch),
+        "compiled": each("ours, compiled", others.get("compiled", bundle), *sizes),
+        "set": [Run("ours, stress set", partial(stress_set, data, bundle, steps, batch), bundle, batch)],
     }
-    for warm in (bundle, theirs, cast):
-        ours(case.rows(slice(0, batch)), warm, 1, batch)
-    rows = [measure(name, run, which.unet, n) for method in methods.split(",") for name, run, which, n in runs[method]]
-    rows = [{**row, "times_faster": round(rows[0][clock] / row[clock], 2)} for row in rows]
-    write(rows, f"{about}, {clock}", [row[clock] / (len(PROMPTS) * images) for row in rows], Path(out))
-    few, precise = case.rows(slice(0, min(3, images))), Bundle.load(generator, device=device, dtype=torch.float64)
-    for which, dtype in ((bundle, torch.float32), (precise, torch.float64)):
-        print(f"Largest difference from the paper's loops, {dtype}: {check_equal(few, which, 3, batch, dtype):.1e}")
+    # A GPU compiles and chooses kernels for every number of rows; a CPU only has to load its libraries.
+    for warm in (bundle, *others.values()):
+        for n, T in ((batch, 1), *((n, steps) for n in sizes if peak and warm.compiled)):
+            started = now()
+            ours(case.rows(slice(0, n)), warm, T, n)
+            print(f"Warming up with {n} images took {now() - started:.0f} s", flush=True)
+    rows = [measure(run, len(of(run.batch).ids), peak) for method in methods.split(",") for run in runs[method]]
+    per_edit = [row[clock] / (len(PROMPTS) * row["images"]) for row in rows]
+    rows = [
+        {**row, "seconds_an_edit": round(s, 4), "times_faster": round(per_edit[0] / s, 2)}
+        for row, s in zip(rows, per_edit, strict=True)
+    ]
+    write(rows, f"{about}, {clock}", per_edit, Path(out))
+    if peak:
+        by_operator(others.get("compiled", bundle), 2 * batch, Path(out) / "operators.csv")
+    few_films, precise = case.rows(slice(0, min(3, images))), load_bundle(generator, device, torch.float64)
+    single = load_bundle(generator, device, torch.float32) if generator == "paper_size" else bundle
+    for which, dtype in ((single, torch.float32), (precise, torch.float64)):
+        print(
+            f"Largest difference from the paper's loops, {dtype}: {check_equal(few_films, which, 3, batch, dtype):.1e}"
+        )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from tqdm import tqdm
 
 from radedit.data.atomic import write_atomically
@@ -27,6 +29,7 @@ from radedit.types import Record
 logger = logging.getLogger(__name__)
 
 Encode = Callable[[Tensor], Tensor]  # grey levels in [0, 1], shape (B, 1, H, W) → latents (B, C, h, w)
+Draw = Callable[[dict[str, Any], int, int], dict[str, Any]]  # a batch, its step and its rank → what is trained on
 
 
 def latents_path(folder: Path, encoder_hash: str, films: Path, records: Sequence[Record]) -> Path:
@@ -81,6 +84,27 @@ class Latents(Dataset[dict[str, Any]]):
         return {"latent": torch.from_numpy(np.array(self.latents[index])).float(), "report": self.reports[index]}
 
 
+class Steps(Dataset[dict[str, Any]]):
+    """Batches by their step, drawn wherever they are loaded."""
+
+    def __init__(self, latents: Latents, sampler: StepSampler, draw: Draw) -> None:
+        self.latents, self.sampler, self.draw = latents, sampler, draw
+
+    def __getitem__(self, step: int) -> dict[str, Any]:
+        batch = default_collate([self.latents[i] for i in self.sampler.batch(step)])
+        return self.draw(batch, step, self.sampler.rank)
+
+
+class From(Sampler[int]):
+    """All steps from a first one."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self.first)
+
+
 class LatentData(L.LightningDataModule):
     """Latents of the films of another data module.
 
@@ -89,18 +113,23 @@ class LatentData(L.LightningDataModule):
         batch_size: Latents a step and device.
         seed: Names the order.
         cache: Folder of the encoded latents, float16.
+        loaders: Processes that load and draw the batches ahead of the training; 0 does it in between.
     """
 
-    def __init__(self, films: FilmData, *, batch_size: int, seed: int = 0, cache: str = ".cache/latents") -> None:
+    def __init__(
+        self, films: FilmData, *, batch_size: int, seed: int = 0, cache: str = ".cache/latents", loaders: int = 0
+    ) -> None:
         super().__init__()
+        self.loaders = loaders
         self.source, self.batch_size, self.seed, self.cache = films, batch_size, seed, Path(cache)
         self.latents: dict[str, Latents] = {}
         self.encode: Encode | None = None
         self.encoder_hash = ""
+        self.draw: Draw = _nothing
 
-    def use(self, encode: Encode, encoder_hash: str) -> None:
-        """Hand in the frozen encoder and a name for its weights, before `setup`."""
-        self.encode, self.encoder_hash = encode, encoder_hash
+    def use(self, encode: Encode, encoder_hash: str, draw: Draw | None = None) -> None:
+        """Hand in the frozen encoder, a name for its weights, and what is drawn for each batch, before `setup`."""
+        self.encode, self.encoder_hash, self.draw = encode, encoder_hash, draw or _nothing
 
     def setup(self, stage: str | None = None) -> None:
         self.source.setup(stage)
@@ -120,7 +149,15 @@ class LatentData(L.LightningDataModule):
         )
         latents = self.latents["train"]
         sampler = StepSampler(len(latents), self.batch_size, self.seed, first, rank, world_size)
-        return DataLoader(latents, batch_sampler=sampler)
+        if self.loaders:
+            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
+        steps = Steps(latents, sampler, self.draw)
+        pinned = torch.cuda.is_available()
+        return DataLoader(steps, batch_size=None, sampler=From(first), num_workers=self.loaders, pin_memory=pinned)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         return DataLoader(self.latents["val"], batch_size=self.batch_size)
+
+
+def _nothing(batch: dict[str, Any], step: int, rank: int) -> dict[str, Any]:
+    return batch

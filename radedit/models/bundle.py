@@ -31,6 +31,7 @@ from transformers.utils import logging as transformers_logging
 
 from radedit.models.biovil_image import BioVilImage
 from radedit.models.image_encoder import ImageEncoder
+from radedit.models.latent_predictor import LatentPredictor, compile_network
 from radedit.models.text_encoder import CXRBert, tokenize
 from radedit.schedule import Schedule
 from radedit.types import Randn
@@ -56,6 +57,7 @@ class Bundle:
         attention_mask: Whether the U-Net's prompts are encoded with their padding masked; the released pipeline passes
             no mask.
         autocast: Type in which the U-Net multiplies matrices; its own where None.
+        compiled: Whether the U-Net is compiled.
         hash: Names the weights and how they are run; empty for a bundle that was not loaded from a folder.
     """
 
@@ -68,12 +70,13 @@ class Bundle:
     size: int = 128
     attention_mask: bool = False
     autocast: torch.dtype | None = None
+    compiled: bool = False
     hash: str = ""
 
     @classmethod
     def load(
         cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32,
-        autocast: str | None = None,
+        autocast: str | None = None, compile: bool = False,
     ) -> Bundle:  # fmt: skip
         """Load every part that is in `folder`, in evaluation mode and frozen.
 
@@ -84,6 +87,7 @@ class Bundle:
             autocast: "bfloat16" lets the U-Net multiply in that type, which takes half the time on a GPU or a CPU
                 that knows it (avx512_bf16); edits are others then, and so is the hash. The autoencoder, a few calls
                 of some hundred a film, stays precise: its films have more grey levels than bfloat16.
+            compile: Whether to compile the U-Net, see `compile_network`; this too changes edits, and the hash.
 
         Raises:
             FileNotFoundError: If the folder has none of the parts.
@@ -98,9 +102,9 @@ class Bundle:
                 "Train one (python -m radedit.train +experiment=autoencoder, joint, diffusion) or name another with "
                 "generator.folder=…"
             )
-        bundle = cls(autocast=AUTOCAST[autocast], hash=hash_folder(folder))
-        if autocast is not None:
-            bundle.hash = hashlib.sha256(json.dumps([bundle.hash, {"autocast": autocast}]).encode()).hexdigest()
+        bundle = cls(autocast=AUTOCAST[autocast], compiled=compile, hash=hash_folder(folder))
+        if run_as := {**({"autocast": autocast} if autocast else {}), **({"compile": True} if compile else {})}:
+            bundle.hash = hashlib.sha256(json.dumps([bundle.hash, run_as]).encode()).hexdigest()
         loaders: dict[str, Callable[[Path], Any]] = {
             "vae": partial(load_whole, AutoencoderKL),
             "unet": partial(load_whole, UNet2DConditionModel),
@@ -112,6 +116,8 @@ class Bundle:
         for name, loader in loaders.items():
             if (folder / name).is_dir():
                 setattr(bundle, name, read_part(name, loader, folder / name, device, dtype))
+        if compile and bundle.unet is not None:
+            compile_network(bundle.unet)
         if bundle.vae is not None:
             bundle.size = int(bundle.vae.config["sample_size"])
             if bundle.unet is not None and bundle.unet.config["sample_size"] is not None:
@@ -208,33 +214,6 @@ class Bundle:
         """f_θ for that schedule."""
         self.require("unet", "text_encoder", "tokenizer")
         return LatentPredictor(self, schedule)
-
-
-class LatentPredictor:
-    """f_θ(x_t, t, c): the bundle's U-Net, called with inference steps; `c=None` is the encoded empty string."""
-
-    def __init__(self, bundle: Bundle, schedule: Schedule) -> None:
-        assert bundle.unet is not None
-        self.unet, self.schedule, self.autocast = bundle.unet, schedule, bundle.autocast
-        self.empty = bundle.embed_prompts([""])
-
-    @torch.no_grad()
-    def __call__(self, x_t: Tensor, t: int | Tensor, c: Tensor | None) -> Tensor:
-        c = self.empty if c is None else c
-        timestep = self.schedule.timestep(t)
-        timestep = torch.as_tensor(timestep, device=x_t.device).expand(len(x_t))
-        c = c.expand(len(x_t), -1, -1).to(self.unet.dtype)
-        with torch.autocast(x_t.device.type, self.autocast, enabled=self.autocast is not None):
-            eps_t = self.unet(x_t.to(self.unet.dtype), timestep, c).sample
-        return eps_t.to(x_t.dtype)
-
-    def pair(self, x_t: Tensor, t: int | Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """ε_cond and ε_uncond in one call of the network."""
-        empty = self.empty.expand(len(x_t), -1, -1)
-        both = torch.cat([c.expand(len(x_t), -1, -1), empty])
-        t = torch.cat([t, t]) if isinstance(t, Tensor) and t.ndim else t
-        eps_cond, eps_uncond = self(torch.cat([x_t, x_t]), t, both).chunk(2)
-        return eps_cond, eps_uncond
 
 
 def read_part(

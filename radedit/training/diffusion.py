@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid
 
 from radedit.data.latents import LatentData
-from radedit.data.module import randn_at, step_generator
+from radedit.data.module import randn_at
 from radedit.models.bundle import Bundle, hash_folder
 from radedit.models.text_encoder import tokenize
+from radedit.training.draws import Draws
 
 
 class DiffusionTraining(L.LightningModule):
@@ -35,6 +36,7 @@ class DiffusionTraining(L.LightningModule):
         seed: Names timesteps, noise, dropout and the order of sentences.
         sample_prompts: Drawn as a grid at every validation.
         sample_steps, sample_guidance: How.
+        compile: Whether to compile the U-Net, which takes a minute or two at the start: worth it on a GPU.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class DiffusionTraining(L.LightningModule):
         sample_prompts: tuple[str, ...] = (),
         sample_steps: int = 25,
         sample_guidance: float = 4.0,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         frozen = Bundle.load(bundle)
@@ -59,10 +62,14 @@ class DiffusionTraining(L.LightningModule):
         self.unet = (
             UNet2DConditionModel.from_pretrained(unet, low_cpu_mem_usage=False) if isinstance(unet, str) else unet
         )
-        self.unet.train().requires_grad_(True)
+        network: nn.Module = self.unet
+        network.train().requires_grad_(True).to(memory_format=torch.channels_last)
+        if compile:
+            self.unet.forward = torch.compile(self.unet.forward)  # in place: names of weights stay as they are
         self.scheduler = scheduler
         self.noising = DDPMScheduler.from_config(scheduler.config)
-        self.lr, self.warmup, self.dropout, self.seed = lr, warmup, dropout, seed
+        self.lr, self.warmup, self.seed = lr, warmup, seed
+        self.draw = Draws(frozen.tokenizer, int(self.noising.config["num_train_timesteps"]), dropout, seed)
         self.sample_prompts, self.sample_steps, self.sample_guidance = (
             tuple(sample_prompts),
             sample_steps,
@@ -75,19 +82,17 @@ class DiffusionTraining(L.LightningModule):
         return self._frozen[0]
 
     def setup(self, stage: str) -> None:
-        parts: tuple[nn.Module | None, ...] = (self.frozen.vae, self.frozen.text_encoder)
-        for part in parts:
-            assert part is not None
-            part.to(self.device)
+        self._place()
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        loss = self.loss(batch, self.global_step, self.global_rank, dropout=self.dropout)
+        loss = self.loss(batch)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["latent"]))
         return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        loss = self.loss(batch, -1, batch_idx, dropout=0.0)
-        self.log("val/loss", loss, prog_bar=True, batch_size=len(batch["latent"]))
+        drawn = self.draw(batch, -1, batch_idx, dropout=0.0)
+        loss = self.loss({name: part.to(self.device) for name, part in drawn.items()})
+        self.log("val/loss", loss, prog_bar=True, batch_size=len(batch["latent"]), sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         if self.sample_prompts and self.trainer.is_global_zero:
@@ -101,27 +106,21 @@ class DiffusionTraining(L.LightningModule):
                 if hasattr(logger, "log_image"):
                     logger.log_image("samples", [grid], caption=[" | ".join(self.sample_prompts)])
 
-    def loss(self, batch: dict[str, Any], step: int, rank: int, *, dropout: float) -> Tensor:
-        """Mean squared error of the predicted noise; every draw is bound to (seed, step, rank)."""
-        x_0 = batch["latent"]
-        generator = step_generator(self.seed, step + 1, rank)
-        levels = self.noising.config["num_train_timesteps"]
-        t = torch.randint(0, levels, (len(x_0),), generator=generator).to(x_0.device)
-        drop = torch.rand(len(x_0), generator=generator) < dropout
-        reports = [
-            "" if d else shuffle_sentences(report, generator)
-            for report, d in zip(batch["report"], drop.tolist(), strict=True)
-        ]
-        noise = randn_at(x_0.shape, self.seed, step + 1, rank, 1, like=x_0)
-        x_t = self.noising.add_noise(x_0, noise, t)
-        eps = self.unet(x_t, t, self.embed(reports)).sample
-        return nn.functional.mse_loss(eps.float(), noise.float())
+    def loss(self, drawn: dict[str, Any]) -> Tensor:
+        """Mean squared error of the predicted noise, for a batch as `Draws` makes it."""
+        x_t = self.noising.add_noise(drawn["latent"], drawn["noise"], drawn["t"])
+        eps = self.unet(x_t, drawn["t"], self.embed(drawn["tokens"])).sample
+        return nn.functional.mse_loss(eps.float(), drawn["noise"].float())
 
-    def embed(self, reports: list[str]) -> Tensor:
-        """Frozen token embeddings, shape (B, L, D)."""
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Frozen embeddings of tokens (B, L), shape (B, L, D)."""
         assert self.frozen.text_encoder is not None
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            return self.frozen.text_encoder.hidden(tokenize(self.frozen.tokenizer, reports, self.device)[0])
+        with torch.no_grad():
+            return self.frozen.text_encoder.hidden(tokens)
+
+    def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """The same of texts."""
+        return self.embed(tokenize(self.frozen.tokenizer, prompts, self.device)[0])
 
     @torch.no_grad()
     def sample(self, n: int = 4) -> Tensor:
@@ -129,9 +128,13 @@ class DiffusionTraining(L.LightningModule):
         prompts = list(self.sample_prompts) * n
         latent = self.unet.config["sample_size"]
         x = randn_at(
-            (len(prompts), self.unet.config["in_channels"], latent, latent), self.seed, 0, 7, like=self.embed([""])
+            (len(prompts), self.unet.config["in_channels"], latent, latent),
+            self.seed,
+            0,
+            7,
+            like=self.embed_prompts([""]),
         )
-        c = torch.cat([self.embed(prompts), self.embed([""] * len(prompts))])
+        c = self.embed_prompts([*prompts, *([""] * len(prompts))])
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
         scheduler.set_timesteps(self.sample_steps)
         for t in scheduler.timesteps:
@@ -140,22 +143,40 @@ class DiffusionTraining(L.LightningModule):
         return self.frozen.decode(x)
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(self.unet.parameters(), lr=self.lr)
+        fused = self._root_device().type == "cuda"  # one kernel for all weights
+        optimizer = torch.optim.AdamW(self.unet.parameters(), lr=self.lr, fused=fused)
         warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(1, self.warmup)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm, "interval": "step"}}
 
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """By the norm. Lightning refuses it for a fused optimizer, which could hide gradients scaled for float16."""
+        if gradient_clip_val and self.trainer.precision != "16-mixed":
+            nn.utils.clip_grad_norm_(self.unet.parameters(), gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def prepare(self, data: LatentData) -> None:
-        """Hand the frozen encoder to the data module."""
-        data.use(lambda films: self.frozen.encode(films.to(self.frozen.device)), self.vae_hash)
+        """Hand the frozen encoder and the draws to the data module."""
+
+        def encode(films: Tensor) -> Tensor:
+            self._place()
+            return self.frozen.encode(films.to(self.frozen.device))
+
+        data.use(encode, self.vae_hash, self.draw)
+
+    def _place(self) -> None:
+        """Move the frozen parts to where the U-Net will be; Lightning moves that itself, later."""
+        parts: tuple[nn.Module | None, ...] = (self.frozen.vae, self.frozen.text_encoder)
+        for part in parts:
+            assert part is not None
+            part.to(self._root_device())
+
+    def _root_device(self) -> torch.device:
+        attached = self._trainer is not None
+        return self.trainer.strategy.root_device if attached else self.device
 
     def export(self, data: LatentData, folder: Path) -> None:
         """Write `unet/` (the averaged weights, if they were averaged) and `scheduler/`."""
         Bundle(unet=self.unet.float().eval(), scheduler=self.scheduler).save(folder)
-
-
-def shuffle_sentences(report: str, generator: torch.Generator) -> str:
-    """The report's sentences in random order (App. A; the tokenizer then clips). `2. Effusion.` is one sentence."""
-    sentences = re.split(r"(?<=[.!?])(?<!\s\d\.)\s+", f"\n{report.strip()}")
-    sentences[0] = sentences[0].removeprefix("\n")
-    order = torch.randperm(len(sentences), generator=generator).tolist()
-    return " ".join(sentences[i] for i in order)

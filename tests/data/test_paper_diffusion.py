@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 
 from radedit.data.mixture import Mixture
 from radedit.data.readers.chestxray14 import FINDINGS as NIH_FINDINGS
-from radedit.training.diffusion import shuffle_sentences
+from radedit.training.draws import shuffle_sentences
 from tests.data.fixtures.chestxray14 import write_chestxray14
 from tests.data.fixtures.chexpert import write_chexpert
 from tests.data.fixtures.mimic_cxr import write_mimic_cxr

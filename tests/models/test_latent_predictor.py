@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from radedit.editing.guidance import predict_pair
-from radedit.models.bundle import Bundle, LatentPredictor
+from radedit.models.bundle import Bundle
+from radedit.models.latent_predictor import LatentPredictor
 from tests.tiny_bundle import SIZE, WORDS
 
 LENGTH = 16  # tokens, of the tiny bundle's prompts

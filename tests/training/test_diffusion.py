@@ -35,7 +35,7 @@ def test_only_the_unet_is_optimised(module: DiffusionTraining) -> None:
 
 def test_the_frozen_parts_get_no_gradient(make: Make, batch: dict[str, Any]) -> None:
     module = make()
-    module.loss(batch, 0, 0, dropout=0.5).backward()
+    module.loss(module.draw(batch, 0, 0, dropout=0.5)).backward()
     assert all(parameter.grad is not None for parameter in module.unet.parameters())
     assert module.frozen.vae is not None
     assert module.frozen.text_encoder is not None
@@ -72,7 +72,8 @@ def test_samples_are_films_and_the_same_every_time(module: DiffusionTraining) ->
 def test_the_encoder_that_makes_the_latents_is_the_bundles(module: DiffusionTraining, tiny_bundle: Path) -> None:
     used: list[Any] = []
     module.prepare(SimpleNamespace(use=lambda *arguments: used.extend(arguments)))  # type: ignore[arg-type]
-    encode, encoder_hash = used
+    encode, encoder_hash, draw = used
+    assert draw is module.draw
     films = torch.rand(2, 1, 32, 32)
     assert torch.equal(encode(films), Bundle.load(tiny_bundle).encode(films))
     assert encoder_hash == hash_folder(tiny_bundle / "vae")

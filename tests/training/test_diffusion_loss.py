@@ -16,6 +16,7 @@ from torch import Tensor
 
 from radedit.models.bundle import Bundle
 from radedit.training.diffusion import DiffusionTraining
+from radedit.training.draws import Draws
 
 Make = Callable[..., DiffusionTraining]
 
@@ -49,7 +50,7 @@ def test_a_network_that_knows_the_noise_has_no_loss(module: DiffusionTraining, b
         return SimpleNamespace(sample=noise_in(inputs[0], inputs[1], batch["latent"]))
 
     handle = module.unet.register_forward_hook(knows)
-    losses = [float(module.loss(batch, step, 0, dropout=0.1)) for step in range(3)]
+    losses = [float(module.loss(module.draw(batch, step, 0, dropout=0.1))) for step in range(3)]
     handle.remove()
     assert max(losses) < 1e-4
 
@@ -57,7 +58,7 @@ def test_a_network_that_knows_the_noise_has_no_loss(module: DiffusionTraining, b
 def test_reports_are_replaced_by_exactly_the_encoded_empty_string(
     module: DiffusionTraining, batch: dict[str, Any], seen: Seen, tiny_bundle: Path
 ) -> None:
-    module.loss(batch, 0, 0, dropout=1.0)
+    module.loss(module.draw(batch, 0, 0, dropout=1.0))
     c = seen.calls[0][2]
     empty = Bundle.load(tiny_bundle).embed_prompts([""])
     assert torch.equal(c, empty.expand(4, -1, -1))
@@ -67,38 +68,38 @@ def test_reports_are_replaced_by_exactly_the_encoded_empty_string(
 def test_without_dropout_every_report_is_seen(
     module: DiffusionTraining, batch: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = embedded(module, monkeypatch)
-    module.loss(batch, 0, 0, dropout=0.0)
+    texts = drawn_texts(monkeypatch)
+    module.draw(batch, 0, 0, dropout=0.0)
     assert [Counter(text.split()) for text in texts] == [Counter(report.split()) for report in batch["report"]]
 
 
 def test_dropout_has_its_rate_and_drops_reports_one_by_one(
     module: DiffusionTraining, batch: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = embedded(module, monkeypatch)
+    texts = drawn_texts(monkeypatch)
     for step in range(40):
-        module.loss(batch, step, 0, dropout=0.3)
+        module.draw(batch, step, 0, dropout=0.3)
     assert np.mean([text == "" for text in texts]) == pytest.approx(0.3, abs=0.08)
     assert any(len({text == "" for text in texts[i : i + 4]}) == 2 for i in range(0, len(texts), 4))
 
 
-def embedded(module: DiffusionTraining, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The texts that are embedded from now on."""
+def drawn_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that are drawn from now on."""
     texts: list[str] = []
-    embed = module.embed
+    draw = Draws.texts
 
-    def noted(reports: list[str]) -> Tensor:
-        texts.extend(reports)
-        return embed(reports)
+    def noted(*arguments: Any) -> list[str]:
+        texts.extend(drawn := draw(*arguments))
+        return drawn
 
-    monkeypatch.setattr(module, "embed", noted)
+    monkeypatch.setattr(Draws, "texts", noted)
     return texts
 
 
 def draws(module: DiffusionTraining, batch: dict[str, Any], *key: int) -> tuple[Tensor, ...]:
     """Noise, timesteps and embedded reports of one step."""
     seen = Seen(module)
-    module.loss(batch, *key, dropout=0.5)
+    module.loss(module.draw(batch, *key, dropout=0.5))
     seen.handle.remove()
     x_t, t, c = seen.calls[0]
     return noise_in(x_t, t, batch["latent"]), t, c

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radedit.models.text_encoder import tokenize, train_tokenizer
-from radedit.training.diffusion import shuffle_sentences
+from radedit.training.draws import shuffle_sentences
 
 SENTENCE = st.builds(
     lambda words, end: " ".join(words) + end,

@@ -1,0 +1,85 @@
+"""What a GPU could do, what a U-Net asks of it, and where its time goes."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from radedit.models.bundle import Bundle
+
+SIDE = 8192  # of the matrices
+REST = "norms, activations and the like"
+KINDS = {  # part of a kernel's name → what it does; the first that fits
+    "sdpa": "attention", "flash": "attention", "fmha": "attention",
+    "implicit_gemm": "convolutions", "fprop": "convolutions", "conv2d": "convolutions",
+    "nvjet": "matrix products", "gemm": "matrix products",
+    "triton": REST, "elementwise": REST, "norm": REST,
+}  # fmt: skip
+
+
+def matrix_peak(repeats: int = 20) -> float:
+    """FLOP/s of a bfloat16 matrix product of random numbers, the median of some."""
+    a, b = (torch.randn(SIDE, SIDE, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    seconds = []
+    for _ in range(repeats + 3):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        a @ b
+        end.record()
+        end.synchronize()
+        seconds.append(start.elapsed_time(end) / 1000)
+    return float(2 * SIDE**3 / statistics.median(seconds[3:]))
+
+
+def flops(bundle: Bundle) -> float:
+    """Of the U-Net for one image: products of matrices, convolutions and attention."""
+    return _flops(bundle.unet, training=False)
+
+
+def training_flops(unet: Any) -> float:
+    """The same forward and backward."""
+    return _flops(unet, training=True)
+
+
+@cache  # it takes seconds
+def _flops(unet: Any, *, training: bool) -> float:
+    meta = type(unet).from_config(unet.config).to("meta")
+    side, width = unet.config["sample_size"], unet.config["cross_attention_dim"]
+    with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.set_grad_enabled(training):
+        eps = meta(torch.zeros(1, unet.config["in_channels"], side, side), torch.zeros(1), torch.zeros(1, 128, width))
+        if training:
+            eps.sample.sum().backward()
+    return float(counter.get_total_flops())
+
+
+@torch.no_grad()
+def by_operator(bundle: Bundle, rows: int, path: Path) -> None:
+    """Write how long the GPU is at each kind of work in one guided step of `rows` images, both predictions counted."""
+    assert bundle.unet is not None
+    f_theta = bundle.predictor(bundle.schedule(10))
+    side = int(bundle.unet.config["sample_size"])
+    x_t = torch.randn(rows // 2, bundle.unet.config["in_channels"], side, side, device=bundle.device)
+    c = bundle.embed_prompts(["Pneumothorax."])
+    for _ in range(2):
+        f_theta.pair(x_t, 5, c)
+    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+        f_theta.pair(x_t, 5, c)
+        torch.cuda.synchronize()
+    spent: Counter[str] = Counter()
+    for event in profiled.key_averages():
+        kind = next((kind for part, kind in KINDS.items() if part in event.key.lower()), "copies and the rest")
+        spent[kind] += event.device_time_total / 1000
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["kind", "milliseconds", "share"])
+        for kind, milliseconds in spent.most_common():
+            writer.writerow([kind, round(milliseconds, 3), round(milliseconds / spent.total(), 4)])
+            print(f"{kind}: {milliseconds:.2f} ms", flush=True)
