@@ -34,6 +34,7 @@ class StepSampler(Sampler[list[int]]):
     ) -> None:
         self.n, self.batch_size, self.seed, self.first_step = n, batch_size, seed, first_step
         self.rank, self.world_size = rank, world_size
+        self._last: tuple[int, np.ndarray[Any, np.dtype[np.int64]]] | None = None
 
     def batch(self, step: int) -> list[int]:
         """Indices of one step's batch."""
@@ -43,7 +44,9 @@ class StepSampler(Sampler[list[int]]):
         return [int(orders[p // self.n][p % self.n]) for p in positions]
 
     def _order(self, epoch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        return np.random.default_rng([self.seed, epoch]).permutation(self.n)
+        if self._last is None or self._last[0] != epoch:  # drawing half a million at every step would take 20 ms
+            self._last = epoch, np.random.default_rng([self.seed, epoch]).permutation(self.n)
+        return self._last[1]
 
     def __iter__(self) -> Iterator[list[int]]:
         step = self.first_step

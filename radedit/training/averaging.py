@@ -18,9 +18,10 @@ class WarmEMA(WeightAveraging):
     """
 
     def __init__(self, decay: float = 0.999) -> None:
-        def average(averaged: list[Tensor], current: list[Tensor], n: Tensor | int) -> None:
-            now = min(decay, (1 + float(n)) / (10 + float(n)))
-            torch._foreach_lerp_(averaged, current, 1 - now)
+        def average(averaged: list[Tensor], current: list[Tensor], _: Tensor | int) -> None:
+            assert self._average_model is not None
+            n = int(self._average_model.n_averaged)  # what is handed in lies on the GPU by now
+            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))
 
         super().__init__(multi_avg_fn=average)
 
