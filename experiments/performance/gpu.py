@@ -51,7 +51,8 @@ def training_flops(unet: Any) -> float:
 
 @cache  # it takes seconds
 def _flops(unet: Any, *, training: bool) -> float:
-    meta = type(unet).from_config(unet.config).to("meta")
+    with torch.device("meta"):
+        meta = type(unet).from_config(unet.config)
     side, width = unet.config["sample_size"], unet.config["cross_attention_dim"]
     with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.set_grad_enabled(training):
         eps = meta(torch.zeros(1, unet.config["in_channels"], side, side), torch.zeros(1), torch.zeros(1, 128, width))

@@ -1,23 +1,32 @@
 """How fast is the diffusion training, beside a plain loop that encodes images and reports at every step?
 
-python experiments/performance/training.py                                    the shipped size, on a CPU: minutes
-python experiments/performance/training.py generator=paper_size device=cuda   the paper's, on a GPU: three minutes
+OMP_NUM_THREADS=1 python experiments/performance/training.py                  the shipped size, on a CPU: minutes
+python experiments/performance/training.py generator=paper_size device=cuda loaders=4     the paper's: three minutes
 
 The plain loop does what `train_text_to_image.py` of diffusers' examples does with `--mixed_precision=bf16 --use_ema`:
 autoencoder and text encoder frozen, in bfloat16, at every step; AdamW, clipping and EMA as they come. Ours is the
 training of `radedit.train`, Lightning and all, from cached latents. Both see the same images and texts at the same
 batch size. Writes training.csv and training.png to out=outputs/performance. seconds=… are measured of each, after a
-warm-up.
+warm-up. methods=plain,ours leaves out the compiled network, which takes a minute or two to begin. On a busy machine,
+clock=cpu_seconds leaves out what is the neighbours' doing.
+
+outside_network is what does not go to the U-Net forward and backward, clipping and AdamW: encoding, draws, the average
+of weights, Lightning. host_waits are how often in a step the processor waits for the GPU. shares of the peak are of a
+matrix product of bfloat16 in the same run; those of the network leave out what is outside.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import csv
+import gc
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +37,7 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import EMAModel
 from gpu import matrix_peak, training_flops
-from paper_size import WORDS, paper_size
+from paper_size import SIZE, WORDS, paper_size
 from torch import Tensor, nn
 
 from radedit.data.latents import LatentData, Latents
@@ -40,48 +49,73 @@ from radedit.training.diffusion import DiffusionTraining
 from radedit.training.precision import mixed_precision
 
 N = 256  # images
-WARM = 5  # steps before the clock starts, at least; a compiled network has compiled by then
+WARM = 5  # steps before the clock starts; a compiled network has compiled by then
+CLOCKS: dict[str, Callable[[], float]] = {"seconds": time.perf_counter, "cpu_seconds": time.process_time}
 
 
-def now(device: str) -> float:
-    """Seconds, after the GPU has done what it was asked for."""
-    if device != "cpu":
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-class Clock:
-    """Times the steps after the first few, until `seconds` are over.
+class Meter:
+    """Times the steps after the first few, until `seconds` are over. A GPU does not wait for it.
 
     Attributes:
         steps: That were measured.
-        spent: Seconds, of these.
+        spent, in_network: Seconds of these.
+        waits: How often the processor waited for a GPU in the step before.
     """
 
-    def __init__(self, seconds: float, device: str) -> None:
-        self.seconds, self.device = seconds, device
+    def __init__(self, seconds: float, device: str, clock: str) -> None:
+        self.seconds, self.on_gpu, self.clock = seconds, device != "cpu", CLOCKS[clock]
         self.done = self.steps = 0
-        self.spent = self.started = 0.0
+        self.spent = self.in_network = self.started = 0.0
+        self.waits: int | None = None
+        self.marks: list[Any] = []
+        self.heard = contextlib.ExitStack()
+
+    def mark(self) -> None:
+        """To be called before the network begins and after it ends."""
+        if not self.on_gpu:
+            self.marks.append(self.clock())
+            return
+        self.marks.append(torch.cuda.Event(enable_timing=True))
+        self.marks[-1].record()
 
     def tick(self) -> bool:
         """A step has been done; whether that was the last one."""
         self.done += 1
+        if self.done == WARM - 1 and self.on_gpu:
+            self.warned = self.heard.enter_context(warnings.catch_warnings(record=True, action="always"))
+            torch.cuda.set_sync_debug_mode("warn")
         if self.done == WARM:
-            self.started = now(self.device)
-        if self.done <= WARM or (self.done % 5 and self.device != "cpu"):
-            return False  # a GPU is not made to wait for the clock at every step
-        self.steps, self.spent = self.done - WARM, now(self.device) - self.started
-        return self.spent > self.seconds
+            if self.on_gpu:
+                torch.cuda.set_sync_debug_mode("default")
+                self.waits = sum("synchroniz" in str(warning.message) for warning in self.warned or ())
+                self.heard.close()
+            self.started = self.now()
+            self.marks.clear()
+        if self.done <= WARM or self.clock() - self.started < self.seconds:
+            return False
+        self.steps, self.spent = self.done - WARM, self.now() - self.started
+        between = [
+            before.elapsed_time(after) / 1000 if self.on_gpu else after - before
+            for before, after in zip(self.marks[::2], self.marks[1::2], strict=True)
+        ]
+        self.in_network = sum(between)
+        return True
+
+    def now(self) -> float:
+        """Seconds, after the GPU has done what it was asked for."""
+        if self.on_gpu:
+            torch.cuda.synchronize()
+        return self.clock()
 
 
-def plain_loop(bundle: Bundle, images: Tensor, texts: list[str], batch: int, device: str, clock: Clock) -> None:
+def plain_loop(
+    bundle: Bundle, unet: Any, images: Tensor, texts: list[str], batch: int, device: str, meter: Meter
+) -> None:
     """As diffusers' example; images are in memory already, which its data loader would have read."""
-    assert bundle.vae is not None and bundle.unet is not None and bundle.text_encoder is not None
+    assert bundle.vae is not None and bundle.text_encoder is not None
     kind = torch.bfloat16 if "bf16" in mixed_precision() else torch.float32
-    unet = type(bundle.unet).from_config(bundle.unet.config).to(device).train()
-    bundle.vae.disable_slicing()
-    parts: tuple[nn.Module, ...] = (bundle.vae, bundle.text_encoder)
-    vae, text_encoder = (part.to(device, kind) for part in parts)
+    vae, text_encoder = (copy.deepcopy(part).to(kind) for part in (bundle.vae, bundle.text_encoder))
+    vae.disable_slicing()
     noising = DDPMScheduler.from_config(bundle.scheduler.config)  # type: ignore[union-attr]
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-4)
     averaged = EMAModel(unet.parameters(), model_cls=type(unet), model_config=unet.config)
@@ -97,6 +131,7 @@ def plain_loop(bundle: Bundle, images: Tensor, texts: list[str], batch: int, dev
         noise = torch.randn_like(latents)
         t = torch.randint(0, 1000, (batch,), device=device)
         x_t = noising.add_noise(latents, noise, t)
+        meter.mark()
         with torch.autocast(device, kind, enabled=kind is torch.bfloat16):
             eps = unet(x_t, t, c, return_dict=False)[0]
         loss = nn.functional.mse_loss(eps.float(), noise.float())
@@ -104,41 +139,62 @@ def plain_loop(bundle: Bundle, images: Tensor, texts: list[str], batch: int, dev
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
+        meter.mark()
         averaged.step(unet.parameters())
         loss.item()  # which its progress bar shows
         step += 1
-        if clock.tick():
+        if meter.tick():
             return
 
 
-class Until(L.Callback):
-    """Ends a training by the clock."""
+class Metered(DiffusionTraining):
+    """Our training, which says when its network begins."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
+    meter: Meter
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        trainer.should_stop = self.clock.tick()
+    def loss(self, drawn: dict[str, Any], unet: Callable[..., Any] | None = None) -> Tensor:
+        def marked(*given: Any) -> Any:
+            self.meter.mark()
+            return self.unet(*given)
+
+        return super().loss(drawn, marked)
+
+
+class NetworkEnds(L.Callback):
+    """Comes before the average of weights."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Metered, *_: Any) -> None:  # type: ignore[override]
+        module.meter.mark()
+
+
+class StepEnds(L.Callback):
+    """Comes last, and ends a training by the clock."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Metered, *_: Any) -> None:  # type: ignore[override]
+        trainer.should_stop = module.meter.tick()
 
 
 def ours(
-    bundle: Bundle, images: Tensor, texts: list[str], batch: int, device: str, clock: Clock, *, compile: bool = False
-) -> None:
+    bundle: Bundle, unet: Any, images: Tensor, texts: list[str], batch: int, device: str, meter: Meter, *,
+    loaders: int, compile: bool = False,
+) -> None:  # fmt: skip
     """The training of `radedit.train`; the images are encoded before."""
-    assert bundle.unet is not None and bundle.scheduler is not None
+    assert bundle.scheduler is not None
     with tempfile.TemporaryDirectory() as folder:
         bundle.save(folder, dtype=torch.float32, parts=["vae", "text_encoder", "tokenizer"])
-        unet = type(bundle.unet).from_config(bundle.unet.config)
-        module = DiffusionTraining(folder, unet, bundle.scheduler, compile=compile)
-    latents = torch.cat([bundle.encode(images[i : i + 4].to(device)) for i in range(0, len(images), 4)])
+        module = Metered(folder, unet, bundle.scheduler, compile=compile)
+    module.meter, started = meter, time.perf_counter()
+    latents = torch.cat([bundle.encode(images[i : i + 4].to(device)).half().cpu() for i in range(0, len(images), 4)])
+    print(f"{len(images)} images were encoded once, in {time.perf_counter() - started:.1f} s", flush=True)
     nothing: Any = SimpleNamespace(setup=lambda stage: None, films={})
-    data = LatentData(nothing, batch_size=batch, loaders=0 if device == "cpu" else 4)
+    data = LatentData(nothing, batch_size=batch, loaders=loaders)
     module.prepare(data)
-    data.latents["train"] = Latents(latents.half().cpu().numpy(), texts)
+    data.latents["train"] = Latents(latents.numpy(), texts)
     trainer = L.Trainer(
         accelerator="gpu" if device != "cpu" else "cpu", devices=1, max_epochs=-1, precision=mixed_precision(),  # type: ignore[arg-type]
-        gradient_clip_val=1.0, callbacks=[WarmEMA(), Until(clock)], logger=False, enable_checkpointing=False,
-        enable_model_summary=False, enable_progress_bar=False, use_distributed_sampler=False,
+        gradient_clip_val=1.0, callbacks=[NetworkEnds(), WarmEMA(), StepEnds()], logger=False,
+        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
+        use_distributed_sampler=False,
     )  # fmt: skip
     trainer.fit(module, train_dataloaders=with_trainer(data, trainer))
 
@@ -149,9 +205,10 @@ def with_trainer(data: LatentData, trainer: L.Trainer) -> Any:
     return data.train_dataloader()
 
 
-@contextmanager
+@contextlib.contextmanager
 def peak(device: str) -> Iterator[Callable[[], float]]:
-    """Most memory meanwhile, MiB: of a GPU, else of the process since it began."""
+    """Most memory meanwhile, MiB: of a GPU, else of the process."""
+    gc.collect()
     if device != "cpu":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -164,38 +221,50 @@ def peak(device: str) -> Iterator[Callable[[], float]]:
 
 def main(
     generator: str = "radedit/weights/phantom", device: str = "cpu", batch: int = 16, seconds: int = 20,
-    methods: str = "", out: str = "outputs/performance",
+    methods: str = "plain,ours,compiled", loaders: int = 0, size: int = SIZE, images: int = N, clock: str = "seconds",
+    out: str = "outputs/performance",
 ) -> None:  # fmt: skip
     """Measure them one after the other."""
-
-    def load() -> Bundle:
-        return paper_size(device) if generator == "paper_size" else Bundle.load(generator, device=device)
-
-    bundle = load()
+    bundle = paper_size(device, size=size) if generator == "paper_size" else Bundle.load(generator, device=device)
     assert bundle.unet is not None
-    generated = torch.Generator().manual_seed(0)
-    images = torch.rand((N if device != "cpu" else 4 * batch, 1, bundle.size, bundle.size), generator=generated)
-    texts = [f"{WORDS[i % 3]} {WORDS[(i // 3) % 3]}" for i in range(len(images))]
+    kind, config, bundle.unet = type(bundle.unet), bundle.unet.config, None  # each method makes its own
+    with torch.device("meta"):
+        flops = training_flops(kind.from_config(config))
+    films = torch.rand((images, 1, bundle.size, bundle.size), generator=torch.Generator().manual_seed(0))
+    texts = [f"{WORDS[i % 3]} {WORDS[(i // 3) % 3]}" for i in range(len(films))]
     best = matrix_peak() if device != "cpu" else None
-    flops = training_flops(bundle.unet)
     print(f"{machine()}, {mixed_precision()}; forward and backward take {flops / 1e12:.3f} TFLOP an image", flush=True)
-    runs: dict[str, Callable[..., None]] = {
-        "plain loop": plain_loop, "ours": ours, "ours, compiled": lambda *given: ours(*given, compile=True)
-    }  # fmt: skip
-    chosen = methods.split(",") if methods else ["plain loop", "ours", *(["ours, compiled"] if best else [])]
+    if best:
+        print(f"{best / 1e12:.0f} TFLOP/s in a bfloat16 matrix product", flush=True)
+    runs: dict[str, tuple[str, Callable[..., None]]] = {
+        "plain": ("plain loop", plain_loop),
+        "ours": ("ours", partial(ours, loaders=loaders)),
+        "compiled": ("ours, compiled", partial(ours, loaders=loaders, compile=True)),
+    }
     rows: list[dict[str, Any]] = []
-    for name in chosen:
-        clock, started = Clock(seconds, device), time.perf_counter()
+    for name, run in (runs[method] for method in methods.split(",")):
+        meter, started = Meter(seconds, device, clock), time.perf_counter()
+        torch.manual_seed(0)
+        with torch.device(device):
+            unet = kind.from_config(config).train()
         with peak(device) as used:
-            runs[name](load(), images, texts, batch, device, clock)
-            rate = clock.steps * batch / clock.spent
-            row = {"method": name, "batch": batch, "steps": clock.steps, "images_a_second": round(rate, 2),
-                   "seconds_a_step": round(batch / rate, 4), "peak_mib": round(used())}  # fmt: skip
+            run(bundle, unet, films, texts, batch, device, meter)
+            rate = meter.steps * batch / meter.spent
+            row = {
+                "method": name, "batch": batch, "steps": meter.steps, "images_a_second": round(rate, 2),
+                "seconds_a_step": round(batch / rate, 4),
+                "outside_network": round(1 - meter.in_network / meter.spent, 4), "peak_mib": round(used()),
+            }  # fmt: skip
         if best:
-            row |= {"tflops": round(rate * flops / 1e12, 1), "share_of_peak": round(rate * flops / best, 4)}
+            of_peak, in_network = rate * flops / best, meter.spent / meter.in_network
+            row |= {
+                "host_waits": meter.waits, "tflops": round(rate * flops / 1e12, 1),
+                "share_of_peak": round(of_peak, 4), "network_share_of_peak": round(of_peak * in_network, 4),
+            }  # fmt: skip
         rows.append(row | {"times_faster": round(rate / (rows[0]["images_a_second"] if rows else rate), 2)})
         print(rows[-1], f"{time.perf_counter() - started:.0f} s in all", flush=True)
-    write(rows, f"batch {batch}, {bundle.size} px, {machine()}", Path(out))
+        write(rows, f"batch {batch}, {bundle.size} px, {machine()}, {clock}", Path(out))
+        del unet
 
 
 def write(rows: list[dict[str, Any]], about: str, out: Path) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from torch import Tensor
 
 from radedit.data.fingerprint import content_hash
-from radedit.data.images import LoadedImage, check_mask_size, read_image
+from radedit.data.geometry import check_mask_size
+from radedit.data.images import LoadedImage, read_image
 from radedit.types import Box, Record, Sample
 
 logger = logging.getLogger(__name__)

@@ -123,3 +123,13 @@ def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(image.shape[-2:]) == tuple(size):
         return image.clone()
     return interpolate(image[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
+
+
+def check_mask_size(what: str, mask: Tensor, size: tuple[int, int]) -> None:
+    """Raise a `ValueError` beginning with `what` if `mask` (1, H, W) is not of the image's `size` (H, W)."""
+    height, width = mask.shape[-2:]
+    if (height, width) != tuple(size):
+        raise ValueError(
+            f"{what} is {width}×{height} but its image is {size[1]}×{size[0]}. "
+            "Apply the same resize and crop to both; see radedit.data.transforms.preprocess."
+        )

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from radedit.data.atomic import write_atomically
 from radedit.data.dicom import read_dicom
+from radedit.data.geometry import check_mask_size
 
 ALLOWED = "Allowed are PNG (8 or 16 bits), JPEG and DICOM"
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # its last chunk, which is always this
@@ -133,16 +134,6 @@ def picture_size(path: str | Path) -> tuple[int, int]:
             return (image.width, image.height) if lies else (image.height, image.width)
     except (OSError, SyntaxError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read as a picture: {error}. It may be cut off; copy it again.") from error
-
-
-def check_mask_size(what: str, mask: Tensor, size: tuple[int, int]) -> None:
-    """Raise a `ValueError` beginning with `what` if `mask` (1, H, W) is not of the image's `size` (H, W)."""
-    height, width = mask.shape[-2:]
-    if (height, width) != tuple(size):
-        raise ValueError(
-            f"{what} is {width}×{height} but its image is {size[1]}×{size[0]}. "
-            "Apply the same resize and crop to both; see radedit.data.transforms.preprocess."
-        )
 
 
 def check_grey(what: str, image: Tensor) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -151,9 +152,10 @@ class LatentData(L.LightningDataModule):
         sampler = StepSampler(len(latents), self.batch_size, self.seed, first, rank, world_size)
         if self.loaders:
             os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
-        steps = Steps(latents, sampler, self.draw)
-        pinned = torch.cuda.is_available()
-        return DataLoader(steps, batch_size=None, sampler=From(first), num_workers=self.loaders, pin_memory=pinned)
+        return DataLoader(
+            Steps(latents, sampler, self.draw), batch_size=None, sampler=From(first), num_workers=self.loaders,
+            pin_memory=torch.cuda.is_available(), worker_init_fn=_ignore_ctrl_c,
+        )  # fmt: skip
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         return DataLoader(self.latents["val"], batch_size=self.batch_size)
@@ -161,3 +163,8 @@ class LatentData(L.LightningDataModule):
 
 def _nothing(batch: dict[str, Any], step: int, rank: int) -> dict[str, Any]:
     return batch
+
+
+def _ignore_ctrl_c(worker: int) -> None:
+    """A terminal tells all processes of it: the training finishes its step, for which it needs batches still."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

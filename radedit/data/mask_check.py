@@ -10,7 +10,7 @@ import pydicom
 from PIL import Image, UnidentifiedImageError
 
 from radedit.data.film_files import Film
-from radedit.data.images import check_mask_size
+from radedit.data.geometry import check_mask_size
 
 N_FILMS = 8  # our choice: of a set that goes with its masks, one of so many does, surely
 ORIENTATION, FIRST_TURNED = 0x0112, 5  # EXIF: from this value on, width and height change places

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from radedit.data.geometry import Geometry
-from radedit.data.images import check_mask_size
+from radedit.data.geometry import Geometry, check_mask_size
 from radedit.types import Sample
 
 __all__ = ["Geometry", "preprocess", "stretch"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ class DiffusionTraining(L.LightningModule):
     """ε-prediction on cached latents, conditioned on reports through a frozen text encoder.
 
     Only the U-Net is a submodule, so only it is averaged, checkpointed and optimised; VAE and text encoder stay in the
-    bundle, outside.
+    bundle, outside. Texts are encoded at every step, each in an order of its own: at the paper's size that is 6 % of a
+    step's arithmetic, where the embeddings of all reports in a single order would fill 96 GB.
 
     Args:
         bundle: Folder with `vae/`, `text_encoder/` and `tokenizer/`; `unet/` and `scheduler/` are written to it.
@@ -36,7 +37,8 @@ class DiffusionTraining(L.LightningModule):
         seed: Names timesteps, noise, dropout and the order of sentences.
         sample_prompts: Drawn as a grid at every validation.
         sample_steps, sample_guidance: How.
-        compile: Whether to compile the U-Net, which takes a minute or two at the start: worth it on a GPU.
+        fused: Whether AdamW is one kernel for all weights; None: on a GPU, but for float16, whose scaling forbids it.
+        compile: Whether to compile the U-Net for steps of training, which takes a minute or two: worth it on a GPU.
     """
 
     def __init__(
@@ -52,23 +54,26 @@ class DiffusionTraining(L.LightningModule):
         sample_prompts: tuple[str, ...] = (),
         sample_steps: int = 25,
         sample_guidance: float = 4.0,
+        fused: bool | None = None,
         compile: bool = False,
     ) -> None:
         super().__init__()
         frozen = Bundle.load(bundle)
         frozen.require("vae", "text_encoder", "tokenizer")
         self.vae_hash = hash_folder(Path(bundle) / "vae")
-        self._frozen = (frozen,)  # in a tuple, so that Lightning does not see its modules as ours
+        self._outside = Outside(frozen)
         self.unet = (
             UNet2DConditionModel.from_pretrained(unet, low_cpu_mem_usage=False) if isinstance(unet, str) else unet
         )
         network: nn.Module = self.unet
-        network.train().requires_grad_(True).to(memory_format=torch.channels_last)
+        network.train().requires_grad_(True)
+        if torch.cuda.is_available():  # a CPU trains as fast either way
+            network.to(memory_format=torch.channels_last)
         if compile:
-            self.unet.forward = torch.compile(self.unet.forward)  # in place: names of weights stay as they are
+            network.compile(dynamic=False)  # calls of the network, not `forward`; names of weights stay as they are
         self.scheduler = scheduler
         self.noising = DDPMScheduler.from_config(scheduler.config)
-        self.lr, self.warmup, self.seed = lr, warmup, seed
+        self.lr, self.warmup, self.seed, self.fused = lr, warmup, seed, fused
         self.draw = Draws(frozen.tokenizer, int(self.noising.config["num_train_timesteps"]), dropout, seed)
         self.sample_prompts, self.sample_steps, self.sample_guidance = (
             tuple(sample_prompts),
@@ -79,7 +84,7 @@ class DiffusionTraining(L.LightningModule):
     @property
     def frozen(self) -> Bundle:
         """VAE, text encoder and tokenizer."""
-        return self._frozen[0]
+        return self._outside.bundle
 
     def setup(self, stage: str) -> None:
         self._place()
@@ -91,7 +96,8 @@ class DiffusionTraining(L.LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         drawn = self.draw(batch, -1, batch_idx, dropout=0.0)
-        loss = self.loss({name: part.to(self.device) for name, part in drawn.items()})
+        # Not compiled: batches have other sizes here, and are few.
+        loss = self.loss({name: part.to(self.device) for name, part in drawn.items()}, self.unet.forward)
         self.log("val/loss", loss, prog_bar=True, batch_size=len(batch["latent"]), sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
@@ -106,10 +112,11 @@ class DiffusionTraining(L.LightningModule):
                 if hasattr(logger, "log_image"):
                     logger.log_image("samples", [grid], caption=[" | ".join(self.sample_prompts)])
 
-    def loss(self, drawn: dict[str, Any]) -> Tensor:
-        """Mean squared error of the predicted noise, for a batch as `Draws` makes it."""
+    def loss(self, drawn: dict[str, Any], unet: Callable[..., Any] | None = None) -> Tensor:
+        """Mean squared error of the noise that `unet`, else our own, predicts for a batch as `Draws` makes it."""
         x_t = self.noising.add_noise(drawn["latent"], drawn["noise"], drawn["t"])
-        eps = self.unet(x_t, drawn["t"], self.embed(drawn["tokens"])).sample
+        c = self.embed(drawn["tokens"])[drawn["text"]]
+        eps = (unet or self.unet)(x_t, drawn["t"], c).sample
         return nn.functional.mse_loss(eps.float(), drawn["noise"].float())
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -126,24 +133,19 @@ class DiffusionTraining(L.LightningModule):
     def sample(self, n: int = 4) -> Tensor:
         """Draw `n` films for every sample prompt by DDIM, shape (n · prompts, 1, H, W)."""
         prompts = list(self.sample_prompts) * n
-        latent = self.unet.config["sample_size"]
-        x = randn_at(
-            (len(prompts), self.unet.config["in_channels"], latent, latent),
-            self.seed,
-            0,
-            7,
-            like=self.embed_prompts([""]),
-        )
         c = self.embed_prompts([*prompts, *([""] * len(prompts))])
+        latent = self.unet.config["sample_size"]
+        x = randn_at((len(prompts), self.unet.config["in_channels"], latent, latent), self.seed, 0, 7, like=c)
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
         scheduler.set_timesteps(self.sample_steps)
         for t in scheduler.timesteps:
-            eps_cond, eps_uncond = self.unet(torch.cat([x, x]), t, c).sample.float().chunk(2)
+            eps_cond, eps_uncond = self.unet.forward(torch.cat([x, x]), t, c).sample.float().chunk(2)
             x = scheduler.step(eps_uncond + self.sample_guidance * (eps_cond - eps_uncond), t, x).prev_sample
         return self.frozen.decode(x)
 
     def configure_optimizers(self) -> Any:
-        fused = self._root_device().type == "cuda"  # one kernel for all weights
+        half = self.trainer.precision == "16-mixed" if self._trainer else False
+        fused = self._root_device().type == "cuda" and not half if self.fused is None else self.fused
         optimizer = torch.optim.AdamW(self.unet.parameters(), lr=self.lr, fused=fused)
         warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(1, self.warmup)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm, "interval": "step"}}
@@ -180,3 +182,13 @@ class DiffusionTraining(L.LightningModule):
     def export(self, data: LatentData, folder: Path) -> None:
         """Write `unet/` (the averaged weights, if they were averaged) and `scheduler/`."""
         Bundle(unet=self.unet.float().eval(), scheduler=self.scheduler).save(folder)
+
+
+class Outside:
+    """Holds a bundle that copies of a module share, and whose networks Lightning does not take for the module's."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Outside:
+        return self

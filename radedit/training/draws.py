@@ -40,7 +40,8 @@ class Draws:
             dropout: Instead of `self.dropout`.
 
         Returns:
-            `latent`, `t` (B,), `noise` as `latent`, and `tokens` (B, L).
+            `latent`, `t` (B,), `noise` as `latent`, `tokens` (U, L) of the U different texts, and `text` (B,), which of
+            these each latent has: many a report is dropped, or says the same.
         """
         x_0: Tensor = batch["latent"]
         generator = step_generator(self.seed, step + 1, rank)
@@ -48,7 +49,9 @@ class Draws:
         drop = torch.rand(len(x_0), generator=generator) < (self.dropout if dropout is None else dropout)
         texts = self.texts(batch["report"], drop, generator)
         noise = randn_at(x_0.shape, self.seed, step + 1, rank, 1, like=x_0)
-        return {"latent": x_0, "t": t, "noise": noise, "tokens": tokenize(self.tokenizer, texts)[0]}
+        rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        text = torch.tensor([rows[text] for text in texts])
+        return {"latent": x_0, "t": t, "noise": noise, "tokens": tokenize(self.tokenizer, list(rows))[0], "text": text}
 
     def texts(self, reports: Sequence[str], drop: Tensor, generator: torch.Generator) -> list[str]:
         """Reports with their sentences in random order, or empty where they are dropped."""
