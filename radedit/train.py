@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from hydra.utils import instantiate
 from lightning import Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -43,10 +43,7 @@ def run(config: DictConfig) -> None:
 def _train(config: DictConfig, folder: Path) -> None:
     """Begin, or go on from the last checkpoint."""
     torch.manual_seed(config.seed)  # the first weights; whatever is drawn later has a generator of its own
-    if config.adopt.folder:
-        adopt(Path(config.adopt.folder), Path(config.bundle), config.adopt.parts)
-    elif config.adopt.generator and (absent := lacking(Path(config.bundle), config.adopt.parts)):
-        instantiate(config.adopt.generator).save(config.bundle, dtype=torch.float32, parts=absent)
+    _adopt(config.adopt, Path(config.bundle))
     named = recipe(config)
     last = folder / "checkpoints" / "last.ckpt"
     if last.exists():
@@ -58,6 +55,8 @@ def _train(config: DictConfig, folder: Path) -> None:
     best = BestPoint(folder / "best", config.monitor) if config.monitor else None
     kept: list[Callback] = [*([best] if best else []), ResumePoint(last, config.ckpt_every)]
     callbacks = [*instantiate(config.callbacks), *kept]
+    if config.trainer.enable_progress_bar:  # it shows the loss, for which a GPU is waited for
+        callbacks.append(TQDMProgressBar(refresh_rate=config.trainer.log_every_n_steps))
     trainer: Trainer = instantiate(
         config.trainer, callbacks=callbacks, logger=instantiate(config.logger), plugins=[WholeCheckpoints()]
     )
@@ -75,6 +74,18 @@ def _train(config: DictConfig, folder: Path) -> None:
             note_recipe(Path(config.bundle), named)
     finally:
         close_logger(trainer.loggers)
+
+
+def _adopt(config: DictConfig, bundle: Path) -> None:
+    """Take parts of another bundle; one rank does, of those that torchrun or SLURM started at once."""
+    if not (config.folder or config.generator):
+        return
+    bundle.mkdir(parents=True, exist_ok=True)
+    with FileLock(bundle / ".lock", wait=True):
+        if config.folder:
+            adopt(Path(config.folder), bundle, config.parts)
+        elif absent := lacking(bundle, config.parts):
+            instantiate(config.generator).save(bundle, dtype=torch.float32, parts=absent)
 
 
 @contextmanager

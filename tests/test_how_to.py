@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import sys
@@ -10,17 +11,24 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from radedit import stress
+from radedit.configuration import composed
 from radedit.data.images import write_png
+from radedit.data.latents import LatentData
 from radedit.data.readers.phantom import PhantomReader
 from radedit.data.stress_set import read_rows
 from radedit.data.table import read_table
 from radedit.phantom.world import World
+from radedit.train import in_setting
+from radedit.training.diffusion import DiffusionTraining
 from tests.commands import run
 from tests.tiny_bundle import SIZE
 
-DOCS = sorted((Path(__file__).parents[1] / "docs/how-to").glob("*.md"))
+FOLDER = Path(__file__).parents[1] / "docs/how-to"
+TRAINING = FOLDER / "train-on-many-gpus.md"
+DOCS = sorted(set(FOLDER.glob("*.md")) - {TRAINING})
 TINY = ["preset=smoke", "logger=csv", f"size={SIZE}", "n=3", "n_cells=1", "n_own=4", "n_also=1", "edit.steps=2",
         "edit.max_lost=1", "edit.threshold=-1", "anatomy=null", "out=out"]  # fmt: skip
 
@@ -89,3 +97,16 @@ def test_how_to_does_what_it_says(doc: Path, tiny_bundle: Path, monkeypatch: pyt
     assert ran and any(read_rows(folder) for folder in Path("out/stress_sets").iterdir())
     for name in [name for name in sys.modules if name.startswith("my_")]:
         del sys.modules[name]
+
+
+def test_commands_of_many_gpus_are_understood() -> None:
+    text = "\n".join(block.text for block in blocks(TRAINING)).replace("\\\n", " ")
+    lines = [line.partition("-m radedit.train ")[2] for line in text.splitlines() if "-m radedit.train " in line]
+    for line in lines:
+        OmegaConf.resolve(composed("train", in_setting(shlex.split(line))).trainer)
+    assert len(lines) == 4
+    table = re.findall(r"^\| `(\+\S+=\S+)` \|", TRAINING.read_text(encoding="utf-8"), re.MULTILINE)
+    config = composed("train", ["+experiment=diffusion", *table])
+    for part, kind in ((config.data, LatentData), (config.module, DiffusionTraining)):
+        inspect.signature(kind).bind(**{str(key): None for key in part if key != "_target_"})
+    assert len(table) == 3

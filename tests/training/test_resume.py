@@ -33,6 +33,10 @@ EXPERIMENTS = {  # experiment → what makes it tiny, and what it trains
         f"module.sample_prompts=[] data.batch_size=2 {FILMS.replace('data.', 'data.films.')}",
         "radedit.training.diffusion.DiffusionTraining",
     ),
+    "diffusion with loaders": (
+        f"module.sample_prompts=[] data.batch_size=2 +data.loaders=2 {FILMS.replace('data.', 'data.films.')}",
+        "radedit.training.diffusion.DiffusionTraining",
+    ),
     "ptx_confounded_classifier": (
         f"module.network.network.channels=[8,8,8,8] {FILMS}",
         "radedit.training.classifier.ClassifierTraining",
@@ -53,8 +57,13 @@ class Shell:
     def train(self, experiment: str, folder: Path, *, power_fails_at: int | None = None) -> None:
         """Train a few steps, or until the power fails."""
         folder.mkdir(exist_ok=True)
-        arguments = [f"+experiment={experiment}", f"cache={self.cache}", *TINY, *EXPERIMENTS[experiment][0].split()]
-        if experiment == "diffusion":
+        arguments = [
+            f"+experiment={experiment.split()[0]}",
+            f"cache={self.cache}",
+            *TINY,
+            *EXPERIMENTS[experiment][0].split(),
+        ]
+        if experiment.startswith("diffusion"):
             arguments += [f"module.unet={self.tiny_bundle / 'unet'}", f"module.bundle={self.tiny_bundle}"]
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)

@@ -1,0 +1,150 @@
+"""Two processes train as one would on the batches of both, and go on as one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from radedit.data.latents import From, LatentData, Latents, Steps
+from radedit.data.module import StepSampler
+from radedit.training.averaging import WarmEMA
+from radedit.training.diffusion import DiffusionTraining
+from tests.training.conftest import REPORTS
+
+pytestmark = pytest.mark.slow
+STEPS = 6
+ALONE = [sys.executable, "-m", "radedit.train", "+trainer.strategy=ddp", "trainer.devices=2"]
+TORCHRUN = [
+    sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "radedit.train",
+    "+trainer.strategy=ddp", "trainer.devices=2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> list[str]:
+    """What makes a training small."""
+    return [
+        "+experiment=diffusion", f"cache={tmp_path_factory.mktemp('cache')}", "logger=csv", "size=32", "ckpt_every=2",
+        "threads=1", "folder=run", "bundle=bundle", "trainer.accelerator=cpu", "trainer.val_check_interval=4",
+        "trainer.precision=32-true", "trainer.enable_progress_bar=false", "module.sample_prompts=[]",
+        "data.batch_size=2", "+data.loaders=1", f"module.unet={tiny_bundle / 'unet'}", f"module.bundle={tiny_bundle}",
+        "+data.films.workers=1", "data.films.train.n=6", "data.films.val.n=3", "data.films.batch_size=2",
+    ]  # fmt: skip
+
+
+def start(command: list[str], arguments: list[str], folder: Path, steps: int) -> subprocess.Popen[bytes]:
+    """Both processes of a training, in a group of their own."""
+    folder.mkdir(exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [*command, *arguments, f"max_steps={steps}"], cwd=folder, env=environment, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def last(folder: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)
+    return checkpoint
+
+
+def exported(folder: Path) -> bytes:
+    (weights,) = (folder / "bundle").rglob("*.safetensors")
+    return weights.read_bytes()
+
+
+@pytest.mark.parametrize("command", [ALONE, TORCHRUN], ids=["Lightning", "torchrun"])
+def test_two_ranks_that_were_killed_go_on_as_if_they_had_not_been(
+    command: list[str], arguments: list[str], tmp_path: Path
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert start(command, arguments, whole, STEPS).wait(timeout=120) == 0, (whole / "log").read_text()
+    killed = start(command, arguments, broken, 10**6)
+    checkpoint = broken / "run/checkpoints/last.ckpt"
+    until = time.monotonic() + 120
+    while not checkpoint.exists() and killed.poll() is None and time.monotonic() < until:
+        time.sleep(0.005)
+    # torchrun's processes are in groups of their own; it ends them when it is asked to end.
+    os.killpg(killed.pid, signal.SIGTERM if command is TORCHRUN else signal.SIGKILL)
+    killed.wait(timeout=60)
+    done = last(broken)["global_step"]
+    assert done < 10**6 and not (broken / "bundle").exists()
+    steps = max(STEPS, done + 2)
+    if steps > STEPS:
+        assert start(command, arguments, whole, steps).wait(timeout=120) == 0
+    assert start(command, arguments, broken, steps).wait(timeout=120) == 0, (broken / "log").read_text()
+    assert last(broken)["global_step"] == steps
+    assert exported(broken) == exported(whole)
+
+
+class BatchesOfBoth(IterableDataset[dict[str, Tensor]]):
+    """Every step's batches of two ranks, one behind the other."""
+
+    def __init__(self, data: LatentData, draw: Callable[..., Any]) -> None:
+        latents = data.latents["train"]
+        self.ranks = [
+            Steps(latents, StepSampler(len(latents), data.batch_size, data.seed, rank=rank, world_size=2), draw)
+            for rank in range(2)
+        ]
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        for step in From(0):
+            one, other = (rank[step] for rank in self.ranks)
+            other["text"] = other["text"] + len(one["tokens"])
+            yield {name: torch.cat([one[name], other[name]]) for name in one}
+
+
+class TwoRanks(LatentData):
+    """Latents in memory, told apart by rank."""
+
+    def __init__(self, latents: Latents) -> None:
+        nothing: Any = None
+        super().__init__(nothing, batch_size=2)
+        self.latents["train"] = latents
+
+    def setup(self, stage: str | None = None) -> None:
+        pass
+
+    def val_dataloader(self) -> list[Any]:  # type: ignore[override]
+        return []
+
+
+def fitted(make: Callable[..., DiffusionTraining], loader: Any, **how: Any) -> dict[str, Tensor]:
+    """Averaged weights after some steps."""
+    module = make()
+    trainer = L.Trainer(
+        accelerator="cpu", max_steps=STEPS, max_epochs=-1, callbacks=[WarmEMA()], logger=False, gradient_clip_val=1.0,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        use_distributed_sampler=False, limit_val_batches=0, **how,
+    )  # fmt: skip
+    if isinstance(loader, LatentData):
+        module.prepare(loader)
+    trainer.fit(module, loader)
+    assert isinstance(module.unet, UNet2DConditionModel)
+    return module.unet.state_dict()
+
+
+def test_two_ranks_end_with_the_weights_of_one_process_that_has_the_batches_of_both(
+    make: Callable[..., DiffusionTraining],
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    latents = Latents(torch.randn(6, 4, 16, 16, generator=generator).half().numpy(), [*REPORTS, *REPORTS[:2]])
+    data = TwoRanks(latents)
+    both = fitted(make, DataLoader(BatchesOfBoth(data, make().draw), batch_size=None))
+    of_one = fitted(make, data)
+    ranks = fitted(make, data, strategy="ddp_fork", devices=2)
+    assert max(float((both[name] - of_one[name]).abs().max()) for name in both) > 1e-4
+    torch.testing.assert_close(ranks, both, rtol=0, atol=1e-5)
