@@ -49,8 +49,8 @@ class StressSetWriter:
     something was lost since (a file missing or cut off) counts as unfinished, and is made again.
 
     Processes share the set by claiming blocks: a block's lock is held until its rows are written, and is free when its
-    holder dies. All at work hold a shared lock on meta.json; only who comes when there are none, or leaves last, removes
-    what killed runs left behind. The locks are the kernel's (flock), which a file system of several machines must pass on.
+    holder dies. All at work hold a shared lock on meta.json; only who comes when there are none, or leaves last,
+    removes what killed runs left behind. Between machines, the file system must pass on the kernel's locks (flock).
 
     Args:
         folder: The set's folder; made if it is not there.
@@ -154,7 +154,8 @@ class StressSetWriter:
         Whoever does it writes the same bytes.
 
         Raises:
-            ValueError: If a block is missing before the last finished one, an id is there twice, or no row has an image.
+            ValueError: If a block is missing before the last finished one, an id is there twice, or no row has an
+                image.
         """
         self._check_open()
         blocks = [block for block, _ in _row_files(self.folder)]

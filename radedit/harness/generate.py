@@ -138,7 +138,7 @@ def generate(
     rank: int = 0,
     world_size: int = 1,
 ) -> Path:
-    """Write the stress set, or what is missing of it. Any number of processes may do so at once: each makes other blocks.
+    """Write the stress set, or what is missing of it; processes that do so at once share its blocks.
 
     Kinds of images, one row each: `source`, its autoencoder round trip `vae`, its `replay`, the `edit` and what else
     the scenario makes of it (`keep_sham` of a removal, `sham` of an addition); where there is a reference, `reference`,
@@ -152,8 +152,9 @@ def generate(
         plan: Editor, masks, steps, seed.
         folder: Of the stress set.
         fingerprint: Everything that determines the set; a folder with another one is refused.
-        rank: Number of this process among those that were started together. The first, 0, waits for the others' blocks,
-            makes those that a dead process left, and compiles the manifest; the others return behind the last free block.
+        rank: Number of this process among those that were started together. The first, 0, waits for the others'
+            blocks, makes those that a dead process left, and compiles the manifest; the others return when no block is
+            free.
         world_size: How many were; they begin with blocks that are far from each other's.
 
     Returns:
@@ -167,8 +168,8 @@ def generate(
     records = list(data.source.records)
     n_blocks = -(-len(records) // plan.block)
     order = sorted(range(n_blocks), key=lambda number: ((number - rank) % world_size, number))
-    # While a block is edited, the one before is written and the next one's films are loaded. The pools wait for both, even
-    # when something else goes wrong.
+    # While a block is edited, the one before is written and the next one's films are loaded. The pools wait for both,
+    # even when something else goes wrong.
     with (
         StressSetWriter(folder, fingerprint) as writer,
         Interruption("block") as interruption,
