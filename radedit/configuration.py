@@ -33,6 +33,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from radedit.processes import own_device
 from radedit.training.precision import mixed_precision
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -44,7 +45,7 @@ Task = Callable[[DictConfig], None]
 OmegaConf.register_new_resolver("radedit.offline", lambda: not os.environ.get("WANDB_API_KEY"), replace=True)
 # Shipped weights are found from any working directory.
 OmegaConf.register_new_resolver("radedit.weights", lambda name: str(WEIGHTS / name), replace=True)
-OmegaConf.register_new_resolver("radedit.device", lambda: "cuda" if torch.cuda.is_available() else "cpu", replace=True)
+OmegaConf.register_new_resolver("radedit.device", lambda: own_device(), replace=True)
 OmegaConf.register_new_resolver("radedit.precision", mixed_precision, replace=True)
 # The paper counts epochs, Lightning steps.
 OmegaConf.register_new_resolver(

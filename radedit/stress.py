@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from radedit.harness.provenance import made_by
 from radedit.harness.scenario import Addition, Removal
 from radedit.harness.verdict import Rules
 from radedit.models.predictors import Network, load_predictor
+from radedit.processes import this_process
 from radedit.report.page import write_report
 from radedit.report.results import FILE as RESULTS
 from radedit.report.results import load
@@ -39,7 +41,7 @@ from radedit.report.strip import write_strip
 from radedit.report.table import print_table, write_csv
 from radedit.report.wandb_log import log_run
 from radedit.stress_sets import asked
-from radedit.sweep import finish, jobs, note_job
+from radedit.sweep import finish, jobs, note_job, typed
 from radedit.tested import is_own, put_own_model
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,9 @@ def run(config: DictConfig) -> None:
         torch.set_num_threads(config.threads)
     if unknown := set(config.run) - set(STEPS):
         raise ValueError(f"run has {', '.join(sorted(unknown))}; allowed are {', '.join(STEPS)}.")
+    process = this_process()
+    if process.rank > 0:
+        config.run = [step for step in config.run if step == "generate"]  # the first one does the rest
     out = Path(config.out)
     prepare_folder(out)
     rules: Rules = instantiate(config.rules)
@@ -65,7 +70,9 @@ def run(config: DictConfig) -> None:
     scenario, data, bundle, plan, stress_set = what.scenario, what.data, what.bundle, what.plan, what.folder
     if not what.finished:
         require_masks(scenario, data, plan, bundle.size)
-    print(f"{scenario.title}\n{expected_cost(bundle, plan, data, stress_set)}\nstress set: {stress_set}", flush=True)
+    if process.rank == 0:
+        cost = expected_cost(bundle, plan, data, stress_set)
+        print(f"{scenario.title}\n{cost}\nstress set: {stress_set}", flush=True)
 
     subjects = _subjects(config, out) if "evaluate" in config.run else []
     who = {subject.key: subject.hash for subject in subjects}
@@ -86,7 +93,9 @@ def run(config: DictConfig) -> None:
 
     clock = time.monotonic()
     if "generate" in config.run:
-        generate(scenario, data, bundle, plan, stress_set, what.determines)
+        generate(
+            scenario, data, bundle, plan, stress_set, what.determines, rank=process.rank, world_size=process.world_size
+        )
     generated = time.monotonic()
     if "evaluate" not in config.run:
         return
@@ -103,7 +112,7 @@ def run(config: DictConfig) -> None:
         about: dict[str, Any] = {
             "setting": config.setting,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": f"python -m radedit.stress {' '.join(sys.argv[1:])}",
+            "command": f"python -m radedit.stress {typed()}",
             "seed": config.edit.seed,
             "predictor_seed": None if is_own(config) else config.predictor.seed,
             **made_by(),
@@ -175,10 +184,17 @@ def require_scenario() -> None:
         raise SystemExit(f"error: No scenario was given. Say +scenario=… with one of: {scenarios}.")
 
 
+def _out(arguments: Sequence[str]) -> Path:
+    """`out` as the command line has it, before Hydra composes."""
+    given = [value for key, _, value in (argument.partition("=") for argument in arguments) if key == "out"]
+    config = OmegaConf.load(CONF / "stress.yaml")
+    return Path(OmegaConf.create({"out": [config.out, *given][-1]}).out)
+
+
 def main() -> None:
     """Run the scenario's sweep, and end it with a report of its own."""
     require_scenario()
-    with jobs() as folders:
+    with jobs(_out(sys.argv[1:])) as folders:
         run()
     finish(folders)
 

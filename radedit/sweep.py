@@ -1,15 +1,16 @@
 """The end of a sweep: several seeds and additions of one scenario put together, `python -m radedit.sweep runs=[…]`.
 
-Jobs may run in other processes or on other machines (Hydra's launchers), so each leaves the folder of its run in a file
-that the environment names.
+Jobs may run in other processes or on other machines (Hydra's launchers), so each leaves a note of its run in a folder
+that the environment names, and learns there what was typed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import CONF, close_logger, entry_point
+from radedit.configuration import CONF, close_logger, entry_point, quote_text
+from radedit.data.atomic import write_atomically
 from radedit.harness.verdict import exit_code
 from radedit.report.finished_run import FinishedRun, read_run
 from radedit.report.page import PAGE
@@ -27,31 +29,41 @@ from radedit.report.sweep_results import FILE, Sweep, load_sweep
 from radedit.report.sweep_table import print_sweep
 from radedit.report.wandb_log import log_sweep
 
-NOTES = "RADEDIT_JOBS"
+NOTES, ARGUMENTS = "RADEDIT_JOBS", "RADEDIT_ARGUMENTS"
 
 
 @contextmanager
-def jobs() -> Iterator[list[Path]]:
-    """Collects the folders of all runs that finish inside; read it afterwards."""
+def jobs(out: Path) -> Iterator[list[Path]]:
+    """Collects the folders of all runs that finish inside; read it afterwards.
+
+    Args:
+        out: Of the runs, as every machine sees it; notes lie there meanwhile.
+    """
     folders: list[Path] = []
-    before = os.environ.get(NOTES)
-    handle, name = tempfile.mkstemp(prefix="radedit-jobs-")
-    os.close(handle)
-    os.environ[NOTES] = name
+    notes = out.resolve() / f".jobs-{secrets.token_hex(8)}"
+    told = {NOTES: str(notes), ARGUMENTS: " ".join(quote_text(sys.argv[1:]))}
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
     try:
         yield folders
-        lines = Path(name).read_text(encoding="utf-8").splitlines()
-        folders += dict.fromkeys(Path(json.loads(line)) for line in lines)
+        found = sorted(notes.glob("*.json"), key=lambda note: (note.stat().st_mtime_ns, note.name))
+        folders += [Path(json.loads(note.read_text(encoding="utf-8"))) for note in found]
     finally:
-        os.environ.pop(NOTES) if before is None else os.environ.update({NOTES: before})
-        Path(name).unlink()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        shutil.rmtree(notes, ignore_errors=True)
 
 
 def note_job(folder: Path) -> None:
     """Leave the folder of a finished run for the end of the sweep."""
     if notes := os.environ.get(NOTES):
-        with open(notes, "a", encoding="utf-8") as file:
-            file.write(json.dumps(str(folder.resolve())) + "\n")
+        Path(notes).mkdir(parents=True, exist_ok=True)
+        write_atomically(Path(notes) / f"{folder.name}.json", json.dumps(str(folder.resolve())).encode())
+
+
+def typed() -> str:
+    """The arguments of the command that a job is of, which may run elsewhere."""
+    return os.environ.get(ARGUMENTS, " ".join(sys.argv[1:]))
 
 
 def finish(folders: Sequence[Path]) -> None:

@@ -19,6 +19,7 @@ from radedit.data.atomic import write_atomically
 from radedit.data.cache import fingerprint
 from radedit.data.file_lock import FileLock
 from radedit.data.fingerprint import content_hash
+from radedit.processes import alone
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def _train(arguments: Sequence[str], folder: Path) -> None:
     command = [sys.executable, "-m", "radedit.train", *arguments, "logger=csv", "trainer.enable_progress_bar=false"]
     logger.info("Training: python -m %s", " ".join(command[2:]))
     with (folder / "training.log").open("ab") as log:
-        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT).returncode
+        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=alone()).returncode
     if code:
         tail = (folder / "training.log").read_text(errors="replace").strip().splitlines()[-1:]
         raise ValueError(f"The training of {folder.parent.name} ended with code {code}: {' '.join(tail)} "

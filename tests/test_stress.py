@@ -160,7 +160,7 @@ def test_what_changes_films_or_edits_has_another_folder(
 ) -> None:  # fmt: skip
     """Old answers are never taken for those on other films, and edits are made again only where they differ."""
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(stress, "generate", stop)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,25 @@ def test_sweep_that_is_killed_and_started_again_ends_with_the_same_hash(tmp_path
     before = sorted(path.name for path in (tmp_path / "sweeps").iterdir())
     sweep.finish(folders[::-1])
     assert sorted(path.name for path in (tmp_path / "sweeps").iterdir()) == before and len(before) == 2
+
+
+def test_jobs_leave_notes_that_any_machine_finds_and_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["stress", "+scenario=manifestation", "predictor.seed=0,1"])
+    runs = [tmp_path / "out" / "stress" / name for name in "ba"]
+    with sweep.jobs(Path("out")) as folders:  # relative to where the command runs
+        for folder in runs:
+            with monkeypatch.context() as elsewhere:  # as submitit's jobs, which know their environment only
+                elsewhere.chdir("/")
+                elsewhere.setattr(sys, "argv", ["_submit.py"])
+                sweep.note_job(folder)
+                assert sweep.typed() == "+scenario=manifestation predictor.seed=0,1"
+        (notes,) = (tmp_path / "out").iterdir()
+        for age, folder in enumerate(reversed(runs)):
+            os.utime(notes / f"{folder.name}.json", (100 - age, 100 - age))
+    assert folders == runs  # as they ended
+    assert not list((tmp_path / "out").iterdir()) and sweep.NOTES not in os.environ
 
 
 def test_nothing_finished_is_nothing_to_put_together(tmp_path: Path) -> None:

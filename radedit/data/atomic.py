@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         path: As for `write_atomically`. Nothing is left if an error ends the writing.
     """
     path = Path(path)
-    # In the same folder, so that replacing is a rename.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    # In the same folder, so that replacing is a rename. Processes of two machines may have one number.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -54,11 +55,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 def is_temporary(path: Path) -> bool:
     """Whether a file was on its way to its place, by its name."""
-    return re.fullmatch(rf"\..+\.\d+{re.escape(TEMPORARY_SUFFIX)}", path.name) is not None
+    return re.fullmatch(rf"\..+\.\d+(-[0-9a-f]{{8}})?{re.escape(TEMPORARY_SUFFIX)}", path.name) is not None
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed runs were writing; to be called by who holds the folder's lock."""
+    """Remove what killed runs were writing; to be called by who alone writes the folder."""
     for leftover in filter(is_temporary, folder.rglob(f".*{TEMPORARY_SUFFIX}")):
         leftover.unlink()
 

@@ -1,4 +1,4 @@
-"""One writer at a time."""
+"""One writer at a time, or many at work at once."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from typing import Self
 
 
 class FileLock:
-    """An exclusive lock on a file, held until `release` or until the process dies, however it dies.
+    """A lock on a file, held until `release` or until the process dies, however it dies.
 
     The kernel keeps it (flock), so no stale lock can be left behind; the file itself stays and says who held it last.
 
     Args:
         path: The lock file; its folder must exist.
         wait: Whether to wait for another holder to finish.
+        shared: Whether others may share it; nothing is written to the file then. See `is_locked`.
 
     Raises:
         BlockingIOError: If another process holds the lock and `wait` is false.
     """
 
-    def __init__(self, path: str | Path, *, wait: bool = False) -> None:
+    def __init__(self, path: str | Path, *, wait: bool = False, shared: bool = False) -> None:
         self.path = Path(path)
         self._descriptor: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(self._descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             holder = os.read(self._descriptor, 200).decode(errors="replace").strip() or "another process"
             self.release()
@@ -38,6 +39,8 @@ class FileLock:
         except BaseException:
             self.release()
             raise
+        if shared:
+            return
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 
@@ -60,3 +63,15 @@ class FileLock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()
+
+
+def is_locked(path: str | Path) -> bool:
+    """Whether somebody holds a lock on a file, shared or not."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -6,6 +6,8 @@ import hashlib
 import json
 import logging
 import re
+import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from radedit.data.atomic import is_temporary, remove_leftovers, write_atomically
 from radedit.data.columns import manifest_cells, manifest_columns
-from radedit.data.file_lock import FileLock
+from radedit.data.file_lock import FileLock, is_locked
 from radedit.data.fingerprint import content_hash, plain
 from radedit.data.images import check_grey, is_whole_png, write_png
 from radedit.data.json_lines import json_line, parse_json, read_json_lines
@@ -29,7 +31,7 @@ MAX_NAME = 120  # characters; file systems allow 255 bytes
 
 
 class StressSetWriter:
-    """Append-only writer of one generated set. A killed run goes on at its first unfinished block.
+    """Append-only writer of one generated set, by any number of processes; a killed run goes on where it stopped.
 
     ```
     <folder>/
@@ -38,42 +40,72 @@ class StressSetWriter:
       rows/block-00003.jsonl    one row per line; its presence says that the block is finished
       skipped.jsonl             records that could not be used: block, id, reason
       manifest.csv              the rows that have an image, in `radedit.data.readers.manifest`'s own format
-      .lock
+      .lock                     held for a moment by who opens or leaves the set
+      .claims/                  while somebody is at work: a lock for each block, and one for skipped.jsonl
     ```
 
     A block's images are written before its rows and every file is whole or absent, so a kill at any point leaves a
     set that continues to the same bytes as an uninterrupted one. Nothing is dated for the same reason. A block of which
     something was lost since (a file missing or cut off) counts as unfinished, and is made again.
 
+    Processes share the set by claiming blocks: a block's lock is held until its rows are written, and is free when its
+    holder dies. All at work hold a shared lock on meta.json; only who comes when there are none, or leaves last,
+    removes what killed runs left behind. Between machines, the file system must pass on the kernel's locks (flock).
+
     Args:
         folder: The set's folder; made if it is not there.
         fingerprint: Everything that determines the result (weights' checksums, prompts, masks, seed, block size …), as
             `content_hash` allows it.
-        wait: Whether to wait for another process that writes the set, rather than to fail.
 
     Raises:
         ValueError: If the folder holds something else, or a set with another fingerprint.
-        BlockingIOError: If another process writes the set and `wait` is false.
     """
 
-    def __init__(self, folder: str | Path, fingerprint: Mapping[str, Any], *, wait: bool = False) -> None:
+    def __init__(self, folder: str | Path, fingerprint: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.hash = content_hash(fingerprint)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / ".lock", wait=wait)
-        try:
+        self._claimed: dict[int, FileLock] = {}
+        with self._door():
             self._open(fingerprint)
-            self._drop_damaged()
+            if not is_locked(self._meta_file):
+                remove_leftovers(self.folder)
+                self._drop_damaged()
             rows = read_rows(self.folder)
-        except BaseException:
-            self._lock.release()
-            raise
+            self._locks.mkdir(exist_ok=True)
+            self._at_work = FileLock(self._meta_file, shared=True)
         self._ids = {row["id"] for row in rows}
         self._named = {value for row in rows for value in row.values() if isinstance(value, str)}
 
     def done(self, block: int) -> bool:
-        """Whether block number `block` (0, 1, …) is finished."""
+        """Whether block number `block` (0, 1, …) is finished, by whomever."""
         return self._rows_file(block).exists()
+
+    def claim(self, block: int, *, wait: bool = False) -> bool:
+        """Take a block on, unless it is finished or another process is at it.
+
+        Args:
+            block: Its number, 0 and up.
+            wait: Whether to wait for that process, which finishes the block, or dies and leaves it.
+
+        Returns:
+            Whether nobody else writes the block until `write_block` has, or `close`.
+
+        Raises:
+            RuntimeError: If the writer was closed.
+        """
+        self._check_open()
+        if self.done(block):
+            return False
+        try:
+            lock = FileLock(self._locks / f"block-{block:05d}", wait=wait)
+        except BlockingIOError:
+            return False
+        if self.done(block):  # meanwhile
+            lock.release()
+            return False
+        self._claimed[block] = lock
+        return True
 
     def write_block(
         self,
@@ -82,7 +114,7 @@ class StressSetWriter:
         images: Mapping[str, Tensor],
         skipped: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write one block: all of it or, as far as anybody can tell, none.
+        """Write one block that was claimed: all of it or, as far as anybody can tell, none.
 
         Args:
             block: Its number, 0 and up.
@@ -96,11 +128,13 @@ class StressSetWriter:
         Raises:
             ValueError: If the block is finished already, or rows, images or skipped are not as above; nothing has
                 been written then.
-            RuntimeError: If the writer was closed.
+            RuntimeError: If the block was not claimed, or the writer was closed.
         """
         self._check_open()
         if self.done(block):
-            raise ValueError(f"Block {block} of {self.folder} is finished and is never rewritten. Ask done({block}).")
+            raise ValueError(f"Block {block} of {self.folder} is finished and is never rewritten. Ask claim({block}).")
+        if block not in self._claimed:
+            raise RuntimeError(f"Block {block} of {self.folder} may be another process's. Ask claim({block}) first.")
         lines = [json_line(row, f"row {i} of block {block}") for i, row in enumerate(rows)]
         omitted = [{"block": block, "id": str(entry["id"]), "reason": str(entry["reason"])} for entry in skipped]
         self._check_block(block, rows, images)
@@ -112,19 +146,26 @@ class StressSetWriter:
         write_atomically(self._rows_file(block), "".join(lines).encode())
         self._ids.update(row["id"] for row in rows)
         self._named.update(value for row in rows for value in row.values() if isinstance(value, str))
+        self._claimed.pop(block).release()
 
     def finish(self) -> Path:
         """Compile the manifest from all finished blocks, close the writer, and return the manifest's path.
 
+        Whoever does it writes the same bytes.
+
         Raises:
-            ValueError: If a block is missing before the last finished one, or no row has an image.
+            ValueError: If a block is missing before the last finished one, an id is there twice, or no row has an
+                image.
         """
         self._check_open()
         blocks = [block for block, _ in _row_files(self.folder)]
         missing = sorted(set(range(max(blocks, default=-1) + 1)) - set(blocks))
         if missing:
             raise ValueError(f"{self.folder} lacks block {', '.join(map(str, missing[:5]))}. Run it again to resume.")
-        rows = [row for row in read_rows(self.folder) if row.get("image")]
+        found = read_rows(self.folder)
+        if twice := [id_ for id_, n in Counter(row["id"] for row in found).items() if n > 1]:
+            raise ValueError(f"{self.folder}: id {twice[0]!r} is in the set twice. Name the kind in it, as 'p7/edit'.")
+        rows = [row for row in found if row.get("image")]
         if not rows:
             skipped = read_skipped(self.folder)
             first = f"; the first: {skipped[0]['id']!r}: {skipped[0]['reason'].rstrip('.')}" if skipped else ""
@@ -136,8 +177,17 @@ class StressSetWriter:
         return manifest
 
     def close(self) -> None:
-        """Let other processes have the set; the manifest is only written by `finish`."""
-        self._lock.release()
+        """Give up what is claimed, and leave; the manifest is only written by `finish`."""
+        if not self._at_work.held:
+            return
+        with self._door():
+            for lock in self._claimed.values():
+                lock.release()
+            self._claimed.clear()
+            self._at_work.release()
+            if not is_locked(self._meta_file):  # the last one tidies
+                remove_leftovers(self.folder)
+                shutil.rmtree(self._locks)
 
     def __enter__(self) -> Self:
         return self
@@ -147,11 +197,23 @@ class StressSetWriter:
     ) -> None:
         self.close()
 
+    @property
+    def _meta_file(self) -> Path:
+        return self.folder / "meta.json"
+
+    @property
+    def _locks(self) -> Path:
+        return self.folder / ".claims"
+
+    def _door(self) -> FileLock:
+        """Who holds it knows that nobody comes or leaves."""
+        return FileLock(self.folder / ".lock", wait=True)
+
     def _rows_file(self, block: int) -> Path:
         return self.folder / "rows" / f"block-{block:05d}.jsonl"
 
     def _open(self, fingerprint: Mapping[str, Any]) -> None:
-        meta_file = self.folder / "meta.json"
+        meta_file = self._meta_file
         if not meta_file.exists():
             strangers = sorted(p.name for p in self.folder.iterdir() if p.name != ".lock" and not is_temporary(p))
             if strangers:
@@ -168,7 +230,6 @@ class StressSetWriter:
                 f"{self.folder} was made with other settings (hash {meta['content_hash'][:12]}, now {self.hash[:12]}): "
                 f"{'; '.join(changes[:5])}. Mixing them would spoil the set: choose another folder, or delete this one."
             )
-        remove_leftovers(self.folder)
         (self.folder / "rows").mkdir(exist_ok=True)
 
     def _drop_damaged(self) -> None:
@@ -214,16 +275,17 @@ class StressSetWriter:
             check_grey(f"{where}, {path}", image)
 
     def _check_open(self) -> None:
-        if not self._lock.held:
+        if not self._at_work.held:
             raise RuntimeError(f"The writer of {self.folder} is closed. Open a new one.")
 
     def _write_skipped(self, block: int, entries: list[dict[str, Any]]) -> None:
-        before = read_skipped(self.folder)
-        others = [entry for entry in before if entry["block"] != block]  # a killed attempt may have left some
-        if entries or others != before:
-            merged = sorted(others + entries, key=lambda entry: int(entry["block"]))
-            content = "".join(json_line(entry, "skipped") for entry in merged)
-            write_atomically(self.folder / "skipped.jsonl", content.encode())
+        with FileLock(self._locks / "skipped", wait=True):  # all processes write one file
+            before = read_skipped(self.folder)
+            others = [entry for entry in before if entry["block"] != block]  # a killed attempt may have left some
+            if entries or others != before:
+                merged = sorted(others + entries, key=lambda entry: int(entry["block"]))
+                content = "".join(json_line(entry, "skipped") for entry in merged)
+                write_atomically(self.folder / "skipped.jsonl", content.encode())
 
     def _text(self, path: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         row = next((row for row in rows if row.get("image") == path), {})

@@ -23,7 +23,7 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         trial = folder / ".radedit"
         trial.touch()
-        trial.unlink()
+        trial.unlink(missing_ok=True)  # another process may try at the same time
     except OSError as error:
         raise OSError(f"out: {folder} can't be written ({error.strerror}). Give another folder with out=…") from error
 

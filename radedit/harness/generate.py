@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +97,14 @@ class Loaded:
     structures: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass
+class LoadedBlock:
+    """The records of one block: those that can be edited, and `id` and `reason` of the others."""
+
+    films: list[Loaded]
+    skipped: list[dict[str, str]]
+
+
 def require_masks(scenario: Shift, data: StressData, plan: EditPlan, size: int, first: int = 8) -> None:
     """See before any long work that the films have the masks that a scenario needs.
 
@@ -120,9 +128,17 @@ def require_masks(scenario: Shift, data: StressData, plan: EditPlan, size: int, 
 
 
 def generate(
-    scenario: Shift, data: StressData, bundle: Bundle, plan: EditPlan, folder: Path, fingerprint: Mapping[str, Any]
+    scenario: Shift,
+    data: StressData,
+    bundle: Bundle,
+    plan: EditPlan,
+    folder: Path,
+    fingerprint: Mapping[str, Any],
+    *,
+    rank: int = 0,
+    world_size: int = 1,
 ) -> Path:
-    """Write the stress set, or what is missing of it.
+    """Write the stress set, or what is missing of it; processes that do so at once share its blocks.
 
     Kinds of images, one row each: `source`, its autoencoder round trip `vae`, its `replay`, the `edit` and what else
     the scenario makes of it (`keep_sham` of a removal, `sham` of an addition); where there is a reference, `reference`,
@@ -136,6 +152,10 @@ def generate(
         plan: Editor, masks, steps, seed.
         folder: Of the stress set.
         fingerprint: Everything that determines the set; a folder with another one is refused.
+        rank: Number of this process among those that were started together. The first, 0, waits for the others'
+            blocks, makes those that a dead process left, and compiles the manifest; the others return when no block is
+            free.
+        world_size: How many were; they begin with blocks that are far from each other's.
 
     Returns:
         The folder.
@@ -147,31 +167,62 @@ def generate(
     artist = BlockEditor(scenario, data, bundle, plan)
     records = list(data.source.records)
     n_blocks = -(-len(records) // plan.block)
-    # A block is written while the next one is edited. The pool waits for it, even when something else goes wrong.
+    order = sorted(range(n_blocks), key=lambda number: ((number - rank) % world_size, number))
+    # While a block is edited, the one before is written and the next one's films are loaded. The pools wait for both,
+    # even when something else goes wrong.
     with (
         StressSetWriter(folder, fingerprint) as writer,
         Interruption("block") as interruption,
-        ThreadPoolExecutor(1) as pool,
+        ThreadPoolExecutor(1) as loading,
+        ThreadPoolExecutor(1) as writing,
     ):
-        written: Future[None] | None = None
-        for number in range(n_blocks):
-            if writer.done(number):
-                continue
-            started = time.monotonic()
-            first = number * plan.block
-            rows, images, skipped = artist.block(records[first : first + plan.block], first)
+
+        def load(number: int) -> Future[LoadedBlock]:
+            return loading.submit(artist.load_block, records[number * plan.block : (number + 1) * plan.block])
+
+        def edited(blocks: Iterable[tuple[int, Future[LoadedBlock]]]) -> None:
+            written: Future[None] | None = None
+            for number, films in blocks:
+                started = time.monotonic()
+                rows, images, skipped = artist.block(films.result(), number * plan.block)
+                if written is not None:
+                    written.result()
+                written = writing.submit(writer.write_block, number, rows, images, skipped)
+                seconds = time.monotonic() - started
+                logger.info(
+                    "Block %d of %d edited in %.0f s, %d records skipped", number + 1, n_blocks, seconds, len(skipped)
+                )
+                interruption.check()
             if written is not None:
                 written.result()
-            written = pool.submit(writer.write_block, number, rows, images, skipped)
-            seconds = time.monotonic() - started
-            logger.info(
-                "Block %d of %d edited in %.0f s, %d records skipped", number + 1, n_blocks, seconds, len(skipped)
-            )
-            interruption.check()
-        if written is not None:
-            written.result()
-        writer.finish()
+
+        edited(_one_ahead(filter(writer.claim, order), load))
+        if rank == 0:
+            for number in order:
+                if writer.done(number):
+                    continue
+                if not (claimed := writer.claim(number)):
+                    logger.info("Waiting for block %d of %d, at which another process is", number + 1, n_blocks)
+                    interruption.release()  # nothing is to be finished: Ctrl-C ends the waiting at once
+                    claimed = writer.claim(number, wait=True)
+                    interruption.hold()
+                if claimed:
+                    edited([(number, load(number))])
+            writer.finish()
     return folder
+
+
+def _one_ahead(
+    numbers: Iterable[int], load: Callable[[int], Future[LoadedBlock]]
+) -> Iterator[tuple[int, Future[LoadedBlock]]]:
+    """Each number with its block, of which the loading began when the number before was handed out."""
+    ahead: tuple[int, Future[LoadedBlock]] | None = None
+    for number in numbers:
+        now, ahead = ahead, (number, load(number))
+        if now is not None:
+            yield now
+    if ahead is not None:
+        yield ahead
 
 
 class BlockEditor:
@@ -190,17 +241,21 @@ class BlockEditor:
         texts = list(dict.fromkeys([*scenario.prompts.values(), *scenario.reference_prompts.values()]))
         self.c = dict(zip(texts, bundle.embed_prompts(texts)[:, None], strict=True))
 
-    def block(
-        self, records: Sequence[Record], first: int
-    ) -> tuple[list[dict[str, Any]], dict[str, Tensor], list[dict[str, str]]]:
-        """Rows, images by path, and skipped records of one block; `first` is the position of its first record."""
-        block: list[Loaded] = []
-        skipped: list[dict[str, str]] = []
+    def load_block(self, records: Sequence[Record]) -> LoadedBlock:
+        """Load the records of one block."""
+        block = LoadedBlock([], [])
         for record in records:
             try:
-                block.append(self.load(record))
+                block.films.append(self.load(record))
             except (ValueError, OSError) as error:
-                skipped.append({"id": record.id, "reason": str(error)})
+                block.skipped.append({"id": record.id, "reason": str(error)})
+        return block
+
+    def block(
+        self, loaded_block: LoadedBlock, first: int
+    ) -> tuple[list[dict[str, Any]], dict[str, Tensor], list[dict[str, str]]]:
+        """Rows, images by path, and skipped records of one block; `first` is the position of its first record."""
+        block, skipped = loaded_block.films, list(loaded_block.skipped)
         if not block:
             return [], {}, skipped
         # The last block is padded to the size of the others: a batch of another size rounds otherwise.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from radedit.data.atomic import whole_file
 from radedit.data.readers.manifest import ManifestReader
 from radedit.data.stress_set import StressSetWriter, image_path, read_rows, read_skipped
 
@@ -63,7 +65,7 @@ def generate(folder: Path, blocks: int = BLOCKS) -> Path:
     """What the harness does: go through the blocks, leave out finished ones, compile."""
     with StressSetWriter(folder, FINGERPRINT) as writer:
         for number in range(blocks):
-            if not writer.done(number):
+            if writer.claim(number):
                 writer.write_block(number, *block_of(number))
         return writer.finish()
 
@@ -152,6 +154,7 @@ def test_process_that_was_killed_leaves_no_lock_and_no_rest(
 def test_finished_blocks_are_not_touched_on_resuming(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     with StressSetWriter(folder, FINGERPRINT) as writer:
+        assert writer.claim(0)
         writer.write_block(0, *block_of(0))
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
     generate(folder)
@@ -161,8 +164,10 @@ def test_finished_blocks_are_not_touched_on_resuming(tmp_path: Path) -> None:
 def test_finished_block_cannot_be_written_again(tmp_path: Path) -> None:
     with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
         assert not writer.done(0)
+        assert writer.claim(0)
         writer.write_block(0, *block_of(0))
         assert writer.done(0)
+        assert not writer.claim(0)
         with pytest.raises(ValueError, match="Block 0 .* is finished and is never rewritten"):
             writer.write_block(0, *block_of(0))
 
@@ -190,30 +195,74 @@ def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         StressSetWriter(tmp_path, FINGERPRINT)
 
 
-def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
-    with (
-        StressSetWriter(tmp_path / "set", FINGERPRINT),
-        pytest.raises(BlockingIOError, match=f"being written by process {os.getpid()} on "),
-    ):
-        StressSetWriter(tmp_path / "set", FINGERPRINT)
-    StressSetWriter(tmp_path / "set", FINGERPRINT).close()
-
-
-def test_second_process_may_wait_for_the_first(tmp_path: Path) -> None:
+def test_two_writers_make_a_set_together(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "set"
-    writer = StressSetWriter(folder, FINGERPRINT)
+    with StressSetWriter(folder, FINGERPRINT) as one, StressSetWriter(folder, FINGERPRINT) as other:
+        assert one.claim(0) and one.claim(3) and not other.claim(0)
+        for writer, number in ((other, 1), (one, 0), (other, 2), (one, 3)):
+            assert writer is one or writer.claim(number)
+            writer.write_block(number, *block_of(number))
+            assert one.done(number) and other.done(number) and not one.claim(number) and not other.claim(number)
+        for writer in (one, other):
+            writer.finish()
+    assert content(folder) == content(whole)  # and nothing is left of the locks
+
+
+def test_block_that_was_not_claimed_may_not_be_written(tmp_path: Path) -> None:
+    with (
+        StressSetWriter(tmp_path / "set", FINGERPRINT) as one,
+        StressSetWriter(tmp_path / "set", FINGERPRINT) as other,
+    ):
+        assert one.claim(0)
+        with pytest.raises(RuntimeError, match="Block 0 of .* may be another process's. Ask claim"):
+            other.write_block(0, *block_of(0))
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+def test_claim_may_wait_for_who_is_at_the_block(finishes: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    heard, said = os.pipe()
     if (child := os.fork()) == 0:
-        os.close(writer._lock._descriptor or -1)
-        with StressSetWriter(folder, FINGERPRINT, wait=True) as second:
-            os._exit(0 if second.done(0) else 1)
-    writer.write_block(0, *block_of(0))
-    writer.finish()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        writer = StressSetWriter(folder, FINGERPRINT)
+        os.write(said, b"claimed" if writer.claim(0) else b"")
+        time.sleep(0.3)
+        if finishes:
+            writer.write_block(0, *block_of(0))
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert os.read(heard, 7) == b"claimed"
+    with StressSetWriter(folder, FINGERPRINT) as writer:
+        assert not writer.claim(0)
+        assert writer.claim(0, wait=True) is not finishes
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def test_nobody_removes_what_another_process_is_writing(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    with StressSetWriter(folder, FINGERPRINT), whole_file(folder / "images.png") as temporary:
+        temporary.write_bytes(b"half")
+        StressSetWriter(folder, FINGERPRINT).close()
+        generate(folder)
+        assert temporary.exists()
+    assert not list(folder.rglob("*.tmp"))
+    (folder / "images.png").unlink()
+    assert content(folder) == content(whole)
+
+
+def test_leftovers_go_with_the_last_one(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    with StressSetWriter(folder, FINGERPRINT):
+        leftover = folder / ".manifest.csv.7-0123abcd.tmp"  # of a process that was killed meanwhile
+        leftover.touch()
+        generate(folder)
+        assert leftover.exists()
+    assert content(folder) == content(whole)
 
 
 def test_closed_writer_writes_no_more(tmp_path: Path) -> None:
     writer = StressSetWriter(tmp_path / "set", FINGERPRINT)
     writer.close()
+    with pytest.raises(RuntimeError, match="is closed"):
+        writer.claim(0)
     with pytest.raises(RuntimeError, match="is closed"):
         writer.write_block(0, *block_of(0))
     with pytest.raises(RuntimeError, match="is closed"):
@@ -222,6 +271,7 @@ def test_closed_writer_writes_no_more(tmp_path: Path) -> None:
 
 def test_missing_block_is_noticed_before_compiling(tmp_path: Path) -> None:
     with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        assert writer.claim(2)
         writer.write_block(2, *block_of(2))
         with pytest.raises(ValueError, match="lacks block 0, 1"):
             writer.finish()
@@ -229,6 +279,7 @@ def test_missing_block_is_noticed_before_compiling(tmp_path: Path) -> None:
 
 def test_set_of_skipped_records_only_says_the_first_reason(tmp_path: Path) -> None:
     with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        assert writer.claim(0)
         writer.write_block(0, [], {}, [{"id": "p0", "reason": "truncated"}])
         assert writer.done(0)
         with pytest.raises(ValueError, match="1 records were skipped; the first: 'p0': truncated"):
@@ -239,6 +290,7 @@ def test_row_without_an_image_stays_out_of_the_manifest(tmp_path: Path) -> None:
     rows, images, _ = block_of(0)
     rows.append({"id": "p0/lance", "subject_id": "s0", "directional_similarity": None})
     with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        assert writer.claim(0)
         writer.write_block(0, rows, images)
         manifest = writer.finish()
     assert len(read_rows(tmp_path / "set")) == 5 and len(ManifestReader(manifest).records) == 4
@@ -270,26 +322,38 @@ def test_bad_block_is_refused_and_nothing_of_it_written(
     rows: list[Mapping[str, Any]], images: dict[str, Tensor], message: str, tmp_path: Path
 ) -> None:
     with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        assert writer.claim(0)
         with pytest.raises(ValueError, match=message):
             writer.write_block(0, rows, images)
-        assert set(content(tmp_path / "set")) == {"meta.json"} and not writer.done(0)
+    assert set(content(tmp_path / "set")) == {"meta.json"}
 
 
 def test_images_of_finished_blocks_are_never_overwritten(tmp_path: Path) -> None:
     with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        assert writer.claim(0)
         writer.write_block(0, [ROW], IMAGES)
+        assert writer.claim(1)
         with pytest.raises(ValueError, match="belongs to a finished block"):
             writer.write_block(1, [{**ROW, "id": "p1"}], IMAGES)
 
 
 def test_ids_are_unique_over_blocks_and_sessions(tmp_path: Path) -> None:
     with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        assert writer.claim(0)
         writer.write_block(0, [ROW], IMAGES)
-    with (
-        StressSetWriter(tmp_path / "set", FINGERPRINT) as writer,
-        pytest.raises(ValueError, match="'p0' is in the set twice"),
-    ):
-        writer.write_block(1, [{**ROW, "image": None}], {})
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
+        assert writer.claim(1)
+        with pytest.raises(ValueError, match="'p0' is in the set twice"):
+            writer.write_block(1, [{**ROW, "image": None}], {})
+
+
+def test_ids_are_unique_over_processes(tmp_path: Path) -> None:
+    with StressSetWriter(tmp_path / "set", FINGERPRINT) as one, StressSetWriter(tmp_path / "set", FINGERPRINT) as other:
+        for number, writer in enumerate((one, other)):
+            assert writer.claim(number)
+            writer.write_block(number, [{**ROW, "image": None}], {})
+        with pytest.raises(ValueError, match="'p0' is in the set twice"):
+            one.finish()
 
 
 @pytest.mark.parametrize("record_id", ["p1", "a/b", "../x", "ä ö|?*", "x" * 400, ".", "COVID-19(1)"])

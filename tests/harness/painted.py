@@ -105,6 +105,7 @@ def write_set(
                     }
                 )
         if not writer.done(0):
+            writer.claim(0)
             writer.write_block(0, rows, images, [{"id": "p-lost", "reason": "It is blank."}])
         writer.finish()
     return folder

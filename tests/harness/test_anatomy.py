@@ -48,6 +48,7 @@ def stress_set(tmp_path: Path) -> Path:
         for name, mask in {"m_edit": m_edit, "m_keep": m_keep}.items():
             images[image_path(name, "p0")] = mask
             rows[0][f"mask_{name}"] = image_path(name, "p0")
+        writer.claim(0)
         writer.write_block(0, rows, images, [])
         writer.finish()
     return tmp_path / "set"

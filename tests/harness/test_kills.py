@@ -7,7 +7,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,11 @@ from radedit.data.readers.phantom import PhantomReader
 from radedit.data.stress_set import read_rows, read_skipped
 from radedit.editing import radedit
 from radedit.harness.editors import Editor
-from radedit.harness.generate import BlockEditor, EditPlan, generate
+from radedit.harness.generate import BlockEditor, EditPlan, LoadedBlock, generate
 from radedit.harness.scenario import Removal, StressData
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World
-from radedit.types import Record, Sample
+from radedit.types import Sample
 from tests.harness.conftest import SIZE, N, Remembering
 
 Make = Callable[[Path], Path]
@@ -92,10 +92,10 @@ def test_ctrl_c_finishes_the_block_and_the_next_run_goes_on_behind_it(
 ) -> None:
     edit = BlockEditor.block
 
-    def pressed_in_the_third(self: BlockEditor, records: Sequence[Record], first: int) -> Any:
+    def pressed_in_the_third(self: BlockEditor, block: LoadedBlock, first: int) -> Any:
         if first == 2 * self.plan.block:
             signal.raise_signal(signal.SIGINT)
-        return edit(self, records, first)
+        return edit(self, block, first)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(BlockEditor, "block", pressed_in_the_third)

@@ -27,7 +27,7 @@ def load(path: str | Path, *, device: str = "cpu") -> LoadedNetwork:
         onnxruntime = import_module("onnxruntime")
     except ImportError as error:
         raise ValueError("predictor=onnx needs ONNX Runtime: pip install onnxruntime.") from error
-    wanted = ["CUDAExecutionProvider"] * (device == "cuda") + ["CPUExecutionProvider"]
+    wanted = ["CUDAExecutionProvider"] * device.startswith("cuda") + ["CPUExecutionProvider"]
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     try:
         session = onnxruntime.InferenceSession(str(path), providers=providers)
