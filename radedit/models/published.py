@@ -17,6 +17,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from radedit.models.biovil_image import BioVilImage
 from radedit.models.bundle import Bundle, hash_files, load_whole, read_part
 from radedit.models.hub import Release
+from radedit.models.latent_predictor import compile_network
 from radedit.models.text_encoder import CXRBert, published_tokenizer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -25,7 +26,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 def load(
     unet: Release | None, vae: Release, text_encoder: Release, image_encoder: Release, scheduler: DDIMScheduler, *,
     size: int = 512, dtype: str = "bfloat16", vae_dtype: str = "float32", attention_mask: bool = False,
-    max_length: int = 128, device: str | torch.device = "cpu",
+    max_length: int = 128, device: str | torch.device = "cpu", compile: bool = False,
 ) -> Bundle:  # fmt: skip
     """Put the published parts together.
 
@@ -44,6 +45,7 @@ def load(
         attention_mask: See `Bundle`.
         max_length: Tokens of a prompt.
         device: For all of them.
+        compile: See `Bundle.load`.
 
     Raises:
         FileNotFoundError: If a file can't be had; the message says how to get it.
@@ -74,12 +76,14 @@ def load(
     parts = {
         name: read_part(name, loader, path, device, DTYPES[kind]) for name, (loader, path, kind) in sources.items()
     }
-    bundle = Bundle(**parts, scheduler=scheduler, size=size, attention_mask=attention_mask)
+    bundle = Bundle(**parts, scheduler=scheduler, size=size, attention_mask=attention_mask, compiled=compile)
     _check_fit(bundle)
     assert bundle.vae is not None
+    if compile and bundle.unet is not None:
+        compile_network(bundle.unet)
     bundle.vae.enable_slicing()  # one film at a time: a block of them at 512 px would not fit many a GPU
     noise = {key: value for key, value in scheduler.config.items() if not key.startswith("_")}
-    options = [size, dtype, vae_dtype, attention_mask, max_length, noise]
+    options = [size, dtype, vae_dtype, attention_mask, max_length, noise, *(["compile"] if compile else [])]
     weights = hash_files({f"{part}/{file}": path for part in releases for file, path in files[part].items()})
     bundle.hash = hashlib.sha256(json.dumps([weights, options], sort_keys=True).encode()).hexdigest()
     return bundle

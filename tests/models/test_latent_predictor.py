@@ -132,3 +132,17 @@ def test_autocast_changes_the_noise_by_less_than_two_per_cent(tiny_bundle: Path,
     for eps_t, plain in zip(cast.predictor(f_theta.schedule).pair(x_t, 3, c), f_theta.pair(x_t, 3, c), strict=True):
         assert eps_t.dtype == x_t.dtype
         assert 0 < (eps_t - plain).square().mean().sqrt() < 0.02 * plain.square().mean().sqrt()
+
+
+@pytest.mark.slow
+def test_a_compiled_network_predicts_the_same_for_any_number_of_rows(
+    tiny_bundle: Path, f_theta: LatentPredictor
+) -> None:
+    compiled = Bundle.load(tiny_bundle, compile=True)
+    assert compiled.hash != Bundle.load(tiny_bundle).hash
+    fast, c = compiled.predictor(f_theta.schedule), compiled.embed_prompts(WORDS[:1])
+    for rows in (2, 5, 1):
+        x_t = draw(rows, 4, 16, 16)
+        torch.testing.assert_close(fast(x_t, 3, c), f_theta(x_t, 3, c), atol=1e-4, rtol=1e-3)
+    assert compiled.unet is not None
+    assert compiled.unet.state_dict().keys() == Bundle.load(tiny_bundle).unet.state_dict().keys()  # type: ignore[union-attr]
