@@ -7,7 +7,6 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
 from radedit.models.bundle import Bundle
 from radedit.models.image_encoder import ImageEncoder
-from radedit.models.latent_predictor import compile_network
 from radedit.models.text_encoder import CXRBert, CXRBertConfig, train_tokenizer
 
 SIZE = 512  # px
@@ -48,9 +47,10 @@ def paper_size(
     for part in (unet, vae):
         part.to(memory_format=torch.channels_last)
     vae.enable_slicing()
-    if compile:
-        compile_network(unet)
     scheduler = DDIMScheduler(
         beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=False, timestep_spacing="trailing"
     )
-    return Bundle(vae, unet, scheduler, text, tokenizer, image, size=size, compiled=compile)
+    bundle = Bundle(vae, unet, scheduler, text, tokenizer, image, size=size)
+    if compile:
+        bundle.compile()
+    return bundle

@@ -102,7 +102,7 @@ class Bundle:
                 "Train one (python -m radedit.train +experiment=autoencoder, joint, diffusion) or name another with "
                 "generator.folder=…"
             )
-        bundle = cls(autocast=AUTOCAST[autocast], compiled=compile, hash=hash_folder(folder))
+        bundle = cls(autocast=AUTOCAST[autocast], hash=hash_folder(folder))
         if run_as := {**({"autocast": autocast} if autocast else {}), **({"compile": True} if compile else {})}:
             bundle.hash = hashlib.sha256(json.dumps([bundle.hash, run_as]).encode()).hexdigest()
         loaders: dict[str, Callable[[Path], Any]] = {
@@ -116,8 +116,8 @@ class Bundle:
         for name, loader in loaders.items():
             if (folder / name).is_dir():
                 setattr(bundle, name, read_part(name, loader, folder / name, device, dtype))
-        if compile and bundle.unet is not None:
-            compile_network(bundle.unet)
+        if compile:
+            bundle.compile()
         if bundle.vae is not None:
             bundle.size = int(bundle.vae.config["sample_size"])
             if bundle.unet is not None and bundle.unet.config["sample_size"] is not None:
@@ -138,6 +138,12 @@ class Bundle:
                 kept: Any = deepcopy(part).to(dtype) if isinstance(part, nn.Module) else part  # ours stays precise
                 with _whole_folder(Path(folder) / name) as temporary:
                     kept.save_pretrained(temporary)
+
+    def compile(self) -> None:
+        """Have torch compile the U-Net, if there is one: see `compile_network`."""
+        if self.unet is not None:
+            compile_network(self.unet)
+        self.compiled = True
 
     def require(self, *parts: str) -> None:
         """Raise if a part is missing, before long work starts."""

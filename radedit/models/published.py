@@ -17,7 +17,6 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from radedit.models.biovil_image import BioVilImage
 from radedit.models.bundle import Bundle, hash_files, load_whole, read_part
 from radedit.models.hub import Release
-from radedit.models.latent_predictor import compile_network
 from radedit.models.text_encoder import CXRBert, published_tokenizer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -76,11 +75,11 @@ def load(
     parts = {
         name: read_part(name, loader, path, device, DTYPES[kind]) for name, (loader, path, kind) in sources.items()
     }
-    bundle = Bundle(**parts, scheduler=scheduler, size=size, attention_mask=attention_mask, compiled=compile)
+    bundle = Bundle(**parts, scheduler=scheduler, size=size, attention_mask=attention_mask)
     _check_fit(bundle)
     assert bundle.vae is not None
-    if compile and bundle.unet is not None:
-        compile_network(bundle.unet)
+    if compile:
+        bundle.compile()
     bundle.vae.enable_slicing()  # one film at a time: a block of them at 512 px would not fit many a GPU
     noise = {key: value for key, value in scheduler.config.items() if not key.startswith("_")}
     options = [size, dtype, vae_dtype, attention_mask, max_length, noise, *(["compile"] if compile else [])]
