@@ -15,30 +15,29 @@ and clock=cpu_seconds leave out what is the neighbours' doing.
 from __future__ import annotations
 
 import copy
-import csv
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import torch
 from diffusers import DPMSolverMultistepScheduler, LEditsPPPipelineStableDiffusion
 from gpu import by_operator, flops, matrix_peak
 from paper_loops import algorithm_3
 from paper_size import paper_size
+from tables import arguments, draw_bars, forget_peak, peak_mib, write_rows
 from torch import Tensor, nn
 
 from radedit.data.transforms import preprocess
 from radedit.editing import radedit
 from radedit.editing.noise import record_randn
+from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
-from radedit.harness.generate import EditPlan, generate
+from radedit.harness.generate import generate
 from radedit.harness.provenance import machine
 from radedit.harness.scenario import Removal, StressData, removal_films
 from radedit.masks import lesion_and_device, to_latent
@@ -166,8 +165,8 @@ class Meter:
     seconds: float = 0.0
     started: float = 0.0
 
-    def before(self, _: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        self.calls, self.images = self.calls + 1, self.images + len(arguments[0])
+    def before(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.calls, self.images = self.calls + 1, self.images + len(inputs[0])
         self.started = now()
 
     def after(self, *_: Any) -> None:
@@ -202,21 +201,6 @@ def now() -> float:
     return time.perf_counter()
 
 
-def forget_peak() -> None:
-    """Start to look for a new peak of memory, on a GPU and, on Linux, of the process."""
-    if torch.cuda.is_initialized():
-        torch.cuda.reset_peak_memory_stats()
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_mib() -> float:
-    """Most memory since then, MiB: of the GPU where one is used, else of the process."""
-    if torch.cuda.is_initialized():
-        return torch.cuda.max_memory_allocated() / 2**20
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def measure(run: Run, images: int, peak: float | None) -> dict[str, Any]:
     """One row of the table; `peak` is the GPU's, FLOP/s."""
     assert run.bundle.vae is not None
@@ -232,7 +216,7 @@ def measure(run: Run, images: int, peak: float | None) -> dict[str, Any]:
         "in_autoencoder": round(vae.seconds / seconds, 4), "peak_mib": round(peak_mib()),
     }  # fmt: skip
     if peak is not None:
-        rate = unet.images * flops(run.bundle) / unet.seconds
+        rate = unet.images * flops(run.bundle.unet) / unet.seconds
         row |= {"tflops": round(rate / 1e12, 1), "share_of_peak": round(rate / peak, 4)}
     print(row, flush=True)
     return row
@@ -250,25 +234,6 @@ def check_equal(case: Case, bundle: Bundle, steps: int, batch: int, dtype: torch
     if largest > TOLERANCE[dtype]:
         raise SystemExit(f"Our latents differ from the sequential ones by {largest:.2g}, above {TOLERANCE[dtype]:g}.")
     return largest
-
-
-def write(rows: Sequence[Mapping[str, Any]], about: str, per_edit: Sequence[float], out: Path) -> None:
-    """The table and its figure."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "editing.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    figure, axes = plt.subplots(figsize=(7, 0.5 * len(rows) + 1.2), layout="constrained")
-    names = [f"{row['method']}, {row['batch']} at once" for row in rows]
-    colours = ["#4477aa" if row["method"].startswith("ours") else "#bbbbbb" for row in rows]
-    said = [f"{s:.2f} s, {row['times_faster']:.1f}×" for s, row in zip(per_edit, rows, strict=True)]
-    axes.bar_label(axes.barh(names, per_edit, color=colours), said, padding=3)
-    axes.invert_yaxis()
-    axes.margins(x=0.25)
-    axes.set_xlabel("seconds an edit; × faster than the first")
-    axes.set_title(about, fontsize=8)
-    figure.savefig(out / "editing.png", dpi=150)
 
 
 def load_bundle(generator: str, device: str, dtype: torch.dtype | None = None, **how: Any) -> Bundle:
@@ -327,7 +292,11 @@ def main(
         {**row, "seconds_an_edit": round(s, 4), "times_faster": round(per_edit[0] / s, 2)}
         for row, s in zip(rows, per_edit, strict=True)
     ]
-    write(rows, f"{about}, {clock}", per_edit, Path(out))
+    write_rows(rows, Path(out) / "editing.csv")
+    names = [f"{row['method']}, {row['batch']} at once" for row in rows]
+    said = [f"{s:.2f} s, {row['times_faster']:.1f}×" for s, row in zip(per_edit, rows, strict=True)]
+    axis = "seconds an edit; × faster than the first"
+    draw_bars(names, per_edit, said, axis, f"{about}, {clock}", Path(out) / "editing.png")
     if peak:
         by_operator(others.get("compiled", bundle), 2 * batch, Path(out) / "operators.csv")
     few_films, precise = case.rows(slice(0, min(3, images))), load_bundle(generator, device, torch.float64)
@@ -339,5 +308,4 @@ def main(
 
 
 if __name__ == "__main__":
-    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    main(**{key: int(value) if value.isdigit() else value for key, value in given.items()})  # type: ignore[arg-type]
+    main(**arguments())

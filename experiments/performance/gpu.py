@@ -39,18 +39,9 @@ def matrix_peak(repeats: int = 20) -> float:
     return float(2 * SIDE**3 / statistics.median(seconds[3:]))
 
 
-def flops(bundle: Bundle) -> float:
-    """Of the U-Net for one image: products of matrices, convolutions and attention."""
-    return _flops(bundle.unet, training=False)
-
-
-def training_flops(unet: Any) -> float:
-    """The same forward and backward."""
-    return _flops(unet, training=True)
-
-
 @cache  # it takes seconds
-def _flops(unet: Any, *, training: bool) -> float:
+def flops(unet: Any, *, training: bool = False) -> float:
+    """Of a U-Net for one image, forward or forward and backward: products of matrices, convolutions and attention."""
     with torch.device("meta"):
         meta = type(unet).from_config(unet.config)
     side, width = unet.config["sample_size"], unet.config["cross_attention_dim"]

@@ -8,7 +8,6 @@ Each point is a process of its own, for its memory. Writes growth.csv and growth
 
 from __future__ import annotations
 
-import csv
 import json
 import resource
 import subprocess
@@ -21,12 +20,14 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from tables import write_rows
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from radedit.editing import radedit
+from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
-from radedit.harness.generate import EditPlan, generate
+from radedit.harness.generate import generate
 from radedit.harness.scenario import Removal, StressData
 from radedit.models.bundle import Bundle
 from radedit.schedule import Schedule
@@ -130,11 +131,7 @@ def main(
 
 def write(rows: list[dict[str, Any]], folder: Path) -> None:
     """The table and its figure."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "growth.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(rows, folder / "growth.csv")
     figure, axes = plt.subplots(2, 3, figsize=(9, 4.5), sharex="col", layout="constrained")
     for column, what in enumerate(dict.fromkeys(row["varied"] for row in rows)):
         these = [row for row in rows if row["varied"] == what]

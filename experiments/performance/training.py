@@ -19,25 +19,23 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import csv
 import gc
-import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
-import matplotlib.pyplot as plt
 import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import EMAModel
-from gpu import matrix_peak, training_flops
+from gpu import flops, matrix_peak
 from paper_size import SIZE, WORDS, paper_size
+from tables import arguments, draw_bars, forget_peak, peak_mib, write_rows
 from torch import Tensor, nn
 
 from radedit.data.latents import LatentData, Latents
@@ -205,20 +203,6 @@ def with_trainer(data: LatentData, trainer: L.Trainer) -> Any:
     return data.train_dataloader()
 
 
-@contextlib.contextmanager
-def peak(device: str) -> Iterator[Callable[[], float]]:
-    """Most memory meanwhile, MiB: of a GPU, else of the process."""
-    gc.collect()
-    if device != "cpu":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        yield lambda: torch.cuda.max_memory_allocated() / 2**20
-    else:
-        status = Path("/proc/self/status")
-        Path("/proc/self/clear_refs").write_text("5")
-        yield lambda: int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def main(
     generator: str = "radedit/weights/phantom", device: str = "cpu", batch: int = 16, seconds: int = 20,
     methods: str = "plain,ours,compiled", loaders: int = 0, size: int = SIZE, images: int = N, clock: str = "seconds",
@@ -229,11 +213,11 @@ def main(
     assert bundle.unet is not None
     kind, config, bundle.unet = type(bundle.unet), bundle.unet.config, None  # each method makes its own
     with torch.device("meta"):
-        flops = training_flops(kind.from_config(config))
+        work = flops(kind.from_config(config), training=True)
     films = torch.rand((images, 1, bundle.size, bundle.size), generator=torch.Generator().manual_seed(0))
     texts = [f"{WORDS[i % 3]} {WORDS[(i // 3) % 3]}" for i in range(len(films))]
     best = matrix_peak() if device != "cpu" else None
-    print(f"{machine()}, {mixed_precision()}; forward and backward take {flops / 1e12:.3f} TFLOP an image", flush=True)
+    print(f"{machine()}, {mixed_precision()}; forward and backward take {work / 1e12:.3f} TFLOP an image", flush=True)
     if best:
         print(f"{best / 1e12:.0f} TFLOP/s in a bfloat16 matrix product", flush=True)
     runs: dict[str, tuple[str, Callable[..., None]]] = {
@@ -247,44 +231,34 @@ def main(
         torch.manual_seed(0)
         with torch.device(device):
             unet = kind.from_config(config).train()
-        with peak(device) as used:
-            run(bundle, unet, films, texts, batch, device, meter)
-            rate = meter.steps * batch / meter.spent
-            row = {
-                "method": name, "batch": batch, "steps": meter.steps, "images_a_second": round(rate, 2),
-                "seconds_a_step": round(batch / rate, 4),
-                "outside_network": round(1 - meter.in_network / meter.spent, 4), "peak_mib": round(used()),
-            }  # fmt: skip
+        gc.collect()
         if best:
-            of_peak, in_network = rate * flops / best, meter.spent / meter.in_network
+            torch.cuda.empty_cache()
+        forget_peak()
+        run(bundle, unet, films, texts, batch, device, meter)
+        rate = meter.steps * batch / meter.spent
+        row = {
+            "method": name, "batch": batch, "steps": meter.steps, "images_a_second": round(rate, 2),
+            "seconds_a_step": round(batch / rate, 4),
+            "outside_network": round(1 - meter.in_network / meter.spent, 4), "peak_mib": round(peak_mib()),
+        }  # fmt: skip
+        if best:
+            of_peak, in_network = rate * work / best, meter.spent / meter.in_network
             row |= {
-                "host_waits": meter.waits, "tflops": round(rate * flops / 1e12, 1),
+                "host_waits": meter.waits, "tflops": round(rate * work / 1e12, 1),
                 "share_of_peak": round(of_peak, 4), "network_share_of_peak": round(of_peak * in_network, 4),
             }  # fmt: skip
         rows.append(row | {"times_faster": round(rate / (rows[0]["images_a_second"] if rows else rate), 2)})
         print(rows[-1], f"{time.perf_counter() - started:.0f} s in all", flush=True)
-        write(rows, f"batch {batch}, {bundle.size} px, {machine()}, {clock}", Path(out))
+        write_rows(rows, Path(out) / "training.csv")
         del unet
-
-
-def write(rows: list[dict[str, Any]], about: str, out: Path) -> None:
-    """The table and its figure."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "training.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    figure, axes = plt.subplots(figsize=(7, 0.5 * len(rows) + 1.2), layout="constrained")
-    colours = ["#4477aa" if row["method"].startswith("ours") else "#bbbbbb" for row in rows]
-    bars = axes.barh([row["method"] for row in rows], [row["images_a_second"] for row in rows], color=colours)
-    axes.bar_label(bars, [f"{row['images_a_second']:.1f}, {row['times_faster']:.1f}×" for row in rows], padding=3)
-    axes.invert_yaxis()
-    axes.margins(x=0.25)
-    axes.set_xlabel("images a second; × the plain loop")
-    axes.set_title(about, fontsize=8)
-    figure.savefig(out / "training.png", dpi=150)
+    draw_bars(
+        [row["method"] for row in rows], [row["images_a_second"] for row in rows],
+        [f"{row['images_a_second']:.1f}, {row['times_faster']:.1f}×" for row in rows],
+        "images a second; × the plain loop", f"batch {batch}, {bundle.size} px, {machine()}, {clock}",
+        Path(out) / "training.png",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    main(**{key: int(value) if value.isdigit() else value for key, value in given.items()})  # type: ignore[arg-type]
+    main(**arguments())
