@@ -10,8 +10,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.data.fingerprint import content_hash
+from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
-from radedit.harness.generate import EditPlan
 from radedit.harness.scenario import Addition, Removal, StressData
 from radedit.models.bundle import Bundle
 

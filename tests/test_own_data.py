@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from radedit import stress
-from radedit.harness import generate
+from radedit.harness.block_editor import BlockEditor
 from radedit.report.results import load
 from tests.commands import run
 from tests.own_films import write_own_films
@@ -107,7 +107,7 @@ def test_mistake_is_named_before_long_work(
     def edited(*_: object) -> None:
         raise AssertionError("films were edited")
 
-    monkeypatch.setattr(generate.BlockEditor, "block", edited)
+    monkeypatch.setattr(BlockEditor, "block", edited)
     changes, message = MISTAKES[mistake]
     outputs = 3 if mistake == "several outputs" else 1
     given = {change.partition("=")[0].lstrip("~") for change in changes}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from radedit.harness.generate import EditPlan
+from radedit.harness.edit_plan import EditPlan
 from radedit.harness.scenario import StressData
 from radedit.models.bundle import Bundle
 

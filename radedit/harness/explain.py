@@ -15,7 +15,7 @@ from torch import Tensor
 from radedit.data.readers.manifest import ManifestReader
 from radedit.data.stress_set import read_rows, read_skipped
 from radedit.data.transforms import preprocess
-from radedit.harness.generate import CREDITS
+from radedit.harness.block_editor import CREDITS
 from radedit.harness.grad_cam import Localises, grad_cam
 from radedit.harness.own_model import KEY
 from radedit.harness.segmentation import drawn

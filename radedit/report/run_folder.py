@@ -12,9 +12,9 @@ from radedit.data.atomic import write_atomically
 from radedit.data.images import read_image, read_mask, write_png
 from radedit.data.stress_set import image_path, read_rows
 from radedit.data.transforms import preprocess
+from radedit.harness.block_editor import CREDITS
 from radedit.harness.changes import changes
 from radedit.harness.evidence import Evidence
-from radedit.harness.generate import CREDITS
 from radedit.harness.kept_curve import kept_curve
 from radedit.harness.pooled import reading
 from radedit.harness.statistics import INTERVAL

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from radedit.editing import radedit
+from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
-from radedit.harness.generate import EditPlan
 from radedit.harness.scenario import Removal, StressData, removal_films
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World

@@ -22,11 +22,12 @@ from radedit.data.splits import Split
 from radedit.data.stress_set import read_rows
 from radedit.editing import radedit
 from radedit.harness.addition import YARDSTICK, gather
+from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
 from radedit.harness.evaluate import Subject
 from radedit.harness.evidence import Evidence
 from radedit.harness.explain import explain
-from radedit.harness.generate import EditPlan, generate
+from radedit.harness.generate import generate
 from radedit.harness.generator import Judgement, judge
 from radedit.harness.scenario import Addition, StressData
 from radedit.harness.segmentation import drawn, segment

@@ -18,9 +18,10 @@ from radedit.data.stress_set import StressSetWriter, read_rows, read_skipped
 from radedit.editing import diffedit, lance, radedit, sdedit
 from radedit.editing.inversion import Trajectory
 from radedit.harness.cost import expected_cost
+from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
 from radedit.harness.evaluate import kind_reader, kinds
-from radedit.harness.generate import EditPlan, generate
+from radedit.harness.generate import generate
 from radedit.harness.scenario import Removal, StressData, addition_films
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World

@@ -21,8 +21,10 @@ from radedit.data.readers.manifest import ManifestReader
 from radedit.data.readers.phantom import PhantomReader
 from radedit.data.stress_set import read_rows, read_skipped
 from radedit.editing import radedit
+from radedit.harness.block_editor import BlockEditor, LoadedBlock
+from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
-from radedit.harness.generate import BlockEditor, EditPlan, LoadedBlock, generate
+from radedit.harness.generate import generate
 from radedit.harness.scenario import Removal, StressData
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World

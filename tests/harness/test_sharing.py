@@ -16,7 +16,9 @@ import pytest
 
 from radedit.data.readers.phantom import PhantomReader
 from radedit.data.stress_set import StressSetWriter
-from radedit.harness.generate import BlockEditor, EditPlan, LoadedBlock, generate
+from radedit.harness.block_editor import BlockEditor, LoadedBlock
+from radedit.harness.edit_plan import EditPlan
+from radedit.harness.generate import generate
 from radedit.harness.scenario import Removal, StressData
 from radedit.models.bundle import Bundle
 from radedit.phantom.world import World

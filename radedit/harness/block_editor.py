@@ -1,0 +1,243 @@
+"""One block of a stress set: load, edit, sham, score, keep (Sections 4.2 to 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from radedit.data.stress_set import image_path
+from radedit.data.transforms import preprocess
+from radedit.editing.noise import record_randn
+from radedit.editing.score import keep as keep_edit
+from radedit.harness.at_once import AtOnce
+from radedit.harness.edit_plan import EditPlan
+from radedit.harness.edit_score import scores
+from radedit.harness.editors import Editor
+from radedit.harness.scenario import Shift, StressData
+from radedit.masks import to_latent
+from radedit.models.bundle import Bundle
+from radedit.types import EditMasks, Reader, Record, Sample
+
+CREDITS = ("licence", "licence_url", "attribution", "url")  # what whoever shows a film or an edit of it must name
+
+
+@dataclass
+class Loaded:
+    """One record, ready to be edited.
+
+    Attributes:
+        record: Its metadata.
+        source: Film, (1, H, W).
+        edit, keep: Masks at the film's resolution, bool, (1, H, W).
+        m_edit, m_keep: Masks at latent resolution, (1, h, w).
+        lost: Share of m_edit that m_keep took.
+        reference, twin: Films of the same id, where there are some.
+        structures: Masks that stay true, by name, each as `edit`.
+    """
+
+    record: Record
+    source: Tensor
+    edit: Tensor
+    keep: Tensor
+    m_edit: Tensor
+    m_keep: Tensor
+    lost: float
+    reference: Tensor | None
+    twin: Tensor | None
+    structures: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class LoadedBlock:
+    """The records of one block: those that can be edited, and `id` and `reason` of the others."""
+
+    films: list[Loaded]
+    skipped: list[dict[str, str]]
+
+
+class BlockEditor:
+    """Loads, edits and scores blocks of records.
+
+    Attributes:
+        at_once: Records that go through the network together: the plan's block, or fewer where memory ran out. The
+            rows say so then, as a batch of another size rounds otherwise.
+    """
+
+    def __init__(self, scenario: Shift, data: StressData, bundle: Bundle, plan: EditPlan) -> None:
+        self.scenario, self.data, self.bundle, self.plan = scenario, data, bundle, plan
+        self.schedule = bundle.schedule(plan.steps)
+        self.f_theta = bundle.predictor(self.schedule)
+        self.at_once = AtOnce(plan.block)
+        texts = list(dict.fromkeys([*scenario.prompts.values(), *scenario.reference_prompts.values()]))
+        self.c = dict(zip(texts, bundle.embed_prompts(texts)[:, None], strict=True))
+
+    def load_block(self, records: Sequence[Record]) -> LoadedBlock:
+        """Load the records of one block."""
+        block = LoadedBlock([], [])
+        for record in records:
+            try:
+                block.films.append(self.load(record))
+            except (ValueError, OSError) as error:
+                block.skipped.append({"id": record.id, "reason": str(error)})
+        return block
+
+    def block(
+        self, loaded_block: LoadedBlock, first: int
+    ) -> tuple[list[dict[str, Any]], dict[str, Tensor], list[dict[str, str]]]:
+        """Rows, images by path, and skipped records of one block; `first` is the position of its first record."""
+        block, skipped = loaded_block.films, list(loaded_block.skipped)
+        if not block:
+            return [], {}, skipped
+        # The last block is padded to the size of the others: a batch of another size rounds otherwise.
+        padded = block + [block[-1]] * (self.plan.block - len(block))
+        kinds = self.edit(padded)
+        if first < self.plan.n_also:
+            kinds |= self.edit_otherwise(block[: self.plan.n_also - first])
+        diverged = _diverged(kinds)
+        skipped += [{"id": block[i].record.id, "reason": reason} for i, reason in diverged.items() if i < len(block)]
+        kinds = {kind: films.nan_to_num() for kind, films in kinds.items()}  # a score need not bear what it can't score
+        device = self.bundle.device
+        real, edited = (kinds[kind].to(device) for kind in ("source", "edit"))
+        words = (self.scenario.score_real, self.scenario.score_edit)
+        cosine = scores(self.plan.score, real, edited, *words, self.bundle)
+        kept = keep_edit(cosine, self.plan.threshold)
+        rows: list[dict[str, Any]] = []
+        images: dict[str, Tensor] = {}
+        for i, loaded in enumerate(block):
+            if i in diverged:
+                continue
+            change = 255 * (kinds["edit"][i] - kinds["vae"][i]).abs()[loaded.keep]
+            facts = {
+                "cosine": None if cosine[i].isnan() else round(float(cosine[i]), 6),
+                "kept": bool(kept[i]),
+                "lost_to_keep": round(loaded.lost, 4),
+                "keep_change_mean": round(float(change.mean()), 3) if len(change) else None,
+                "keep_change_max": round(float(change.max()), 3) if len(change) else None,
+                **({"at_once": self.at_once.n} if self.at_once.n < self.plan.block else {}),
+            }
+            for kind, films in kinds.items():
+                if i < len(films):
+                    path = image_path(kind, loaded.record.id)
+                    images[path] = films[i].cpu()
+                    rows.append(self.row(loaded.record, kind, path, facts))
+            masks = {"m_edit": loaded.edit, "m_keep": loaded.keep}
+            source = next(row for row in rows if row["id"] == f"{loaded.record.id}/source")
+            for name, mask in masks.items():
+                path = image_path(name, loaded.record.id)
+                images[path] = mask
+                source[f"mask_{name}"] = path
+            for name, mask in loaded.structures.items():
+                images[image_path(name, loaded.record.id)] = mask
+        return rows, images, skipped
+
+    def load(self, record: Record) -> Loaded:
+        """Load a record with its reference and twin, and make its masks.
+
+        Raises:
+            ValueError: If its masks leave too little to edit, or something can't be read.
+        """
+        size = self.bundle.size
+        source = preprocess(self.data.source.load(record), size)
+        edit, keep = self.plan.masks(source)
+        latent = to_latent(edit, keep, self.bundle.factor)
+        lost = float(latent.lost)
+        if lost > self.plan.max_lost:
+            raise ValueError(f"{lost:.0%} of m_edit is lost to m_keep, more than the {self.plan.max_lost:.0%} allowed.")
+
+        def film(reader: Reader | None) -> Tensor | None:
+            return None if reader is None else preprocess(reader.load(record), size).image
+
+        reference, twin = film(self.data.reference), film(self.data.twin)
+        structures = {name: structure(source, name) for name in self.scenario.structures}
+        return Loaded(record, source.image, edit, keep, *latent.masks, lost, reference, twin, structures)
+
+    def edit(self, block: Sequence[Loaded]) -> dict[str, Tensor]:
+        """All kinds of images of a block, each (B, 1, H, W) on the CPU."""
+        source = torch.stack([loaded.source for loaded in block])
+        edits = self._chain(self.plan.editor, block, source, self.scenario.prompts)
+        kinds = {"source": source} | edits
+        references = [loaded.reference for loaded in block if loaded.reference is not None]
+        if references:
+            reference = torch.stack(references)
+            chain = self._chain(self.plan.editor, block, reference, self.scenario.reference_prompts)
+            kinds |= {"reference": reference} | {kind: chain.pop(kind) for kind in self.scenario.reference_prompts}
+            kinds |= {f"reference_{kind}": films for kind, films in chain.items()}
+        twins = [loaded.twin for loaded in block if loaded.twin is not None]
+        return kinds | ({"twin": torch.stack(twins)} if twins else {})
+
+    def edit_otherwise(self, block: Sequence[Loaded]) -> dict[str, Tensor]:
+        """The same edit by the other editors, by name."""
+        source = torch.stack([loaded.source for loaded in block])
+        return {
+            name: self._chain(editor, block, source, {name: self.scenario.prompt}, path=False)[name]
+            for name, editor in self.plan.also.items()
+        }
+
+    def _chain(
+        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], *, path: bool = True
+    ) -> dict[str, Tensor]:
+        """What `_edit` makes of a block."""
+
+        def part(which: slice) -> dict[str, Tensor]:
+            return self._edit(editor, block[which], films[which], prompts, path=path)
+
+        return self.at_once.make(part, len(block))
+
+    def _edit(
+        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], *, path: bool = True
+    ) -> dict[str, Tensor]:
+        """Films → one edit for each prompt and, with `path`, what its path does by itself: `vae` and `replay`."""
+        device = self.bundle.device
+        ids = [loaded.record.id for loaded in block]
+        randn = record_randn(self.plan.seed, ids, device=device)
+        posterior = record_randn(self.plan.seed, ids, device=device, stream="latent") if editor.samples else None
+        masks = EditMasks(
+            torch.stack([loaded.m_edit for loaded in block]).to(device),
+            torch.stack([loaded.m_keep for loaded in block]).to(device),
+        )
+        x_0 = self.bundle.encode(films.to(device), posterior).float()
+        c = {kind: self.c[prompt] for kind, prompt in prompts.items()}
+        latents = {"vae": x_0} if path else {}
+        latents |= editor.edits(self.f_theta, x_0, c, masks, self.schedule, randn, replay=path)
+        return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}
+
+    def row(self, record: Record, kind: str, path: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known of one image: the stress set's manifest is made of these."""
+        return {
+            "id": f"{record.id}/{kind}",
+            "subject_id": record.subject_id,
+            "image": path,
+            **{f"label_{finding}": value for finding, value in self.scenario.labels(kind).items()},
+            **{f"mask_{name}": image_path(name, record.id) for name in self.scenario.structures},
+            "attr_kind": kind,
+            "attr_record": record.id,
+            **{f"attr_{name}": record.attributes[name] for name in CREDITS if name in record.attributes},
+            **facts,
+        }
+
+
+def _diverged(kinds: Mapping[str, Tensor]) -> dict[int, str]:
+    """Position in the block → reason, for records of which a film has pixels that are not finite."""
+    found: dict[int, list[str]] = {}
+    for kind, films in kinds.items():
+        for i in (~films.isfinite()).flatten(1).any(1).nonzero().flatten().tolist():
+            found.setdefault(i, []).append(kind)
+    return {
+        i: f"Its {', '.join(names)} diverged: the network gave values that are not finite. Use a smaller w, or float32."
+        for i, names in found.items()
+    }
+
+
+def structure(sample: Sample, name: str) -> Tensor:
+    """A mask of the film that an answer is judged by.
+
+    Raises:
+        ValueError: If it has none of that name.
+    """
+    if name not in sample.masks:
+        raise ValueError(f"It has no mask {name!r}, so an answer can't be judged; it has {sorted(sample.masks)}.")
+    return sample.masks[name]
