@@ -66,6 +66,7 @@ def written_set(folder: Path, scenario: Removal | Addition, kinds: tuple[str, ..
             }
             rows.append({"id": f"{record}/{kind}", "subject_id": f"patient-{i % PATIENTS:04d}", "image": path, **facts})
     with StressSetWriter(folder, {"scenario": scenario.determines}) as writer:
+        writer.claim(0)
         writer.write_block(0, rows, images)
         writer.finish()
     return folder
