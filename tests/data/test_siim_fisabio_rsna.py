@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from radedit.data.geometry import Geometry
@@ -155,6 +155,7 @@ def test_a_box_stays_on_the_bright_part_that_it_was_drawn_around(
     w, h = data.draw(st.integers(12, width - x)), data.draw(st.integers(12, height - y))
     bright = np.zeros(shape, bool)
     bright[y : y + h, x : x + w] = True
+    assume(not bright.all())  # a film of one grey level is refused, as another test says
     stored = np.where(bright == (photometric == "MONOCHROME2"), 3000, 500).astype(np.uint16)
     images = (
         "id,boxes,label,StudyInstanceUID\n"
