@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,18 @@ settings.register_profile("busy", deadline=None)  # a busy machine is no failure
 settings.load_profile("busy")
 
 
+def make_training(tiny_bundle: Path, bundle: Path | None = None, **arguments: Any) -> DiffusionTraining:
+    """A training of the tiny U-Net, with the other parts of `bundle` or of its own."""
+    scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False, timestep_spacing="trailing")
+    prompts = ("Large left pneumothorax.", "Opacities.")
+    arguments = {"sample_prompts": prompts, "sample_steps": 2, **arguments}
+    return DiffusionTraining(str(bundle or tiny_bundle), str(tiny_bundle / "unet"), scheduler, **arguments)
+
+
 @pytest.fixture(scope="session")
 def make(tiny_bundle: Path) -> Callable[..., DiffusionTraining]:
     """Trainings of the tiny U-Net."""
-
-    def make(bundle: Path = tiny_bundle, **arguments: Any) -> DiffusionTraining:
-        scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False, timestep_spacing="trailing")
-        prompts = ("Large left pneumothorax.", "Opacities.")
-        arguments = {"sample_prompts": prompts, "sample_steps": 2, **arguments}
-        return DiffusionTraining(str(bundle), str(tiny_bundle / "unet"), scheduler, **arguments)
-
-    return make
+    return partial(make_training, tiny_bundle)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from radedit.train import main
 from radedit.training.checkpoint import WholeCheckpoints
 from radedit.training.classifier import ClassifierTraining
 from radedit.training.diffusion import DiffusionTraining
+from tests.clean_process import clean_process
 from tests.commands import run
 
 STEPS = 40
@@ -60,8 +61,15 @@ def classifier(shared: list[str]) -> list[str]:
 
 @pytest.fixture
 def losses(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file with a line for every step of a training of the U-Net, also of those in killed processes."""
-    path, step = Path("losses.jsonl").resolve(), DiffusionTraining.training_step
+    """A file with a line for every step of a training of the U-Net."""
+    path = Path("losses.jsonl").resolve()
+    note_losses(monkeypatch, path)
+    return path
+
+
+def note_losses(patch: pytest.MonkeyPatch, path: Path) -> None:
+    """Have trainings of the U-Net write a line for every step."""
+    step = DiffusionTraining.training_step
 
     def noting(self: DiffusionTraining, batch: dict[str, Any], batch_idx: int) -> Tensor:
         loss = step(self, batch, batch_idx)
@@ -69,8 +77,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> Path:
             file.write(json.dumps([self.global_step, loss.item()]) + "\n")
         return loss
 
-    monkeypatch.setattr(DiffusionTraining, "training_step", noting)
-    return path
+    patch.setattr(DiffusionTraining, "training_step", noting)
 
 
 def noted(losses: Path) -> dict[int, set[float]]:
@@ -111,23 +118,25 @@ def same_end(one: Path, other: Path) -> None:
             torch.testing.assert_close(found[state], expected[state], rtol=0, atol=0)
 
 
-def killed(work: Callable[[], object], losses: Path, steps: int, seconds: float) -> bool:
-    """Whether a forked process was at work still when it was killed, so many steps and seconds after it began."""
+def train(arguments: list[str], folder: Path, losses: Path) -> None:
+    """What a process does that is killed."""
+    os.chdir(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        note_losses(patch, losses)
+        raise SystemExit(run(main, arguments))
+
+
+def killed(process: Any, losses: Path, steps: int, seconds: float) -> bool:
+    """Whether a training was at work still when it was killed, so many steps and seconds after it began."""
     begun = len(losses.read_text().splitlines())
-    if (child := os.fork()) == 0:
-        try:
-            os._exit(int(bool(work())))
-        finally:
-            os._exit(1)
-    while len(losses.read_text().splitlines()) < begun + steps:
-        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            break
+    process.start()
+    while len(losses.read_text().splitlines()) < begun + steps and process.is_alive():
         time.sleep(0.01)
     time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)  # a child that has ended is there until it is waited for
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
+    process.kill()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
 
 
 @pytest.mark.slow
@@ -144,7 +153,8 @@ def test_a_training_killed_at_random_points_has_the_losses_and_weights_of_an_und
     while done < kills:
         folder, finished = in_folder(f"killed-{trainings}"), False
         while not finished and done < kills:
-            finished = not killed(lambda: run(main, diffusion), losses, draw.randrange(7), draw.uniform(0, 0.3))
+            process = clean_process(train, diffusion, folder, losses)
+            finished = not killed(process, losses, draw.randrange(7), draw.uniform(0, 0.3))
             done += not finished
         assert run(main, diffusion) == 0
         same_end(undisturbed, folder)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import lightning as L
 import pytest
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -22,7 +24,8 @@ from radedit.data.latents import From, LatentData, Latents, Steps
 from radedit.data.module import StepSampler
 from radedit.training.averaging import WarmEMA
 from radedit.training.diffusion import DiffusionTraining
-from tests.training.conftest import REPORTS
+from tests.clean_process import clean_process
+from tests.training.conftest import REPORTS, make_training
 
 pytestmark = pytest.mark.slow
 STEPS = 6
@@ -137,14 +140,31 @@ def fitted(make: Callable[..., DiffusionTraining], loader: Any, **how: Any) -> d
     return module.unet.state_dict()
 
 
-def test_two_ranks_end_with_the_weights_of_one_process_that_has_the_batches_of_both(
-    make: Callable[..., DiffusionTraining],
-) -> None:
+def two_ranks() -> TwoRanks:
     generator = torch.Generator().manual_seed(0)
-    latents = Latents(torch.randn(6, 4, 16, 16, generator=generator).half().numpy(), [*REPORTS, *REPORTS[:2]])
-    data = TwoRanks(latents)
+    latents = torch.randn(6, 4, 16, 16, generator=generator).half().numpy()
+    return TwoRanks(Latents(latents, [*REPORTS, *REPORTS[:2]]))
+
+
+def fit_as_rank(rank: int, port: int, tiny_bundle: Path, weights: Path) -> None:
+    """Write the weights with which one of both ranks ends."""
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
+    torch.save(fitted(partial(make_training, tiny_bundle), two_ranks(), strategy="ddp", devices=2), weights)
+
+
+def test_two_ranks_end_with_the_weights_of_one_process_that_has_the_batches_of_both(
+    make: Callable[..., DiffusionTraining], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    data = two_ranks()
     both = fitted(make, DataLoader(BatchesOfBoth(data, make().draw), batch_size=None))
     of_one = fitted(make, data)
-    ranks = fitted(make, data, strategy="ddp_fork", devices=2)
+    files = [tmp_path / str(rank) for rank in range(2)]
+    port = find_free_network_port()
+    processes = [clean_process(fit_as_rank, rank, port, tiny_bundle, file) for rank, file in enumerate(files)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+    ranks = [torch.load(file, weights_only=True) for file in files]
     assert max(float((both[name] - of_one[name]).abs().max()) for name in both) > 1e-4
-    torch.testing.assert_close(ranks, both, rtol=0, atol=1e-5)
+    torch.testing.assert_close(ranks, [both, both], rtol=0, atol=1e-5)
