@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -57,6 +57,14 @@ class Trajectory:
         if self.start is not None and self.start < start:
             raise ValueError(f"The trajectory was inverted up to step {self.start}, but the edit begins at {start}.")
         return self.x_hat, self.z
+
+    def first(self, n: int) -> Trajectory:
+        """Of the first n images alone."""
+        return replace(self, x_hat=self.x_hat[:, :n], z=self.z[:, :n])
+
+    def repeat(self, n: int) -> Trajectory:
+        """Of n copies of the batch, one behind the other."""
+        return replace(self, x_hat=self.x_hat.repeat(1, n, 1, 1, 1), z=self.z.repeat(1, n, 1, 1, 1)) if n > 1 else self
 
 
 @torch.no_grad()

@@ -28,7 +28,8 @@ class AtOnce:
         """Something of every film, in parts if memory does not hold all; parts that are made are not made again.
 
         Args:
-            part: Makes those films of the block that a slice names: tensors by name, films along their first axis.
+            part: Makes those films of the block that a slice names: tensors by name, films along their first axis. A
+                name may be left out where the block's first films alone have it.
             total: Films of the block.
 
         Returns:
@@ -49,7 +50,7 @@ class AtOnce:
                     raise
                 self.n = n // 2
                 logger.warning("Memory does not hold %d films at once; going on with %d. %s", n, self.n, error)
-        return {name: torch.cat([one[name] for one in made]) for name in made[0]}
+        return {name: torch.cat([one[name] for one in made if name in one]) for name in made[0]}
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from radedit.data.stress_set import image_path
 from radedit.data.transforms import preprocess
+from radedit.editing.inversion import Trajectory
 from radedit.editing.noise import record_randn
 from radedit.editing.score import keep as keep_edit
 from radedit.harness.at_once import AtOnce
 from radedit.harness.edit_plan import EditPlan
 from radedit.harness.edit_score import scores
-from radedit.harness.editors import Editor
+from radedit.harness.editors import ROWS_PER_CALL, Editor
 from radedit.harness.scenario import Shift, StressData
 from radedit.masks import to_latent
 from radedit.models.bundle import Bundle
@@ -59,6 +60,19 @@ class LoadedBlock:
     skipped: list[dict[str, str]]
 
 
+@dataclass(frozen=True, eq=False)
+class Inverted:
+    """Latents of some films, (B, C, h, w), and the inversion that an editor begins from, if it has one."""
+
+    editor: Editor
+    x_0: Tensor
+    trajectory: Trajectory | None
+
+    def first(self, n: int) -> Inverted:
+        """Of the first n films alone."""
+        return Inverted(self.editor, self.x_0[:n], self.trajectory and self.trajectory.first(n))
+
+
 class BlockEditor:
     """Loads, edits and scores blocks of records.
 
@@ -94,9 +108,7 @@ class BlockEditor:
             return [], {}, skipped
         # The last block is padded to the size of the others: a batch of another size rounds otherwise.
         padded = block + [block[-1]] * (self.plan.block - len(block))
-        kinds = self.edit(padded)
-        if first < self.plan.n_also:
-            kinds |= self.edit_otherwise(block[: self.plan.n_also - first])
+        kinds = self.edit(padded, min(len(block), max(0, self.plan.n_also - first)))
         diverged = _diverged(kinds)
         skipped += [{"id": block[i].record.id, "reason": reason} for i, reason in diverged.items() if i < len(block)]
         kinds = {kind: films.nan_to_num() for kind, films in kinds.items()}  # a score need not bear what it can't score
@@ -155,55 +167,79 @@ class BlockEditor:
         structures = {name: structure(source, name) for name in self.scenario.structures}
         return Loaded(record, source.image, edit, keep, *latent.masks, lost, reference, twin, structures)
 
-    def edit(self, block: Sequence[Loaded]) -> dict[str, Tensor]:
-        """All kinds of images of a block, each (B, 1, H, W) on the CPU."""
+    def edit(self, block: Sequence[Loaded], n_also: int) -> dict[str, Tensor]:
+        """All kinds of images of a block, each (B, 1, H, W) on the CPU; of the first `n_also`, also other editors'."""
         source = torch.stack([loaded.source for loaded in block])
-        edits = self._chain(self.plan.editor, block, source, self.scenario.prompts)
-        kinds = {"source": source} | edits
+        kinds = {"source": source} | self._chain(block, source, self.scenario.prompts, n_also)
         references = [loaded.reference for loaded in block if loaded.reference is not None]
         if references:
             reference = torch.stack(references)
-            chain = self._chain(self.plan.editor, block, reference, self.scenario.reference_prompts)
+            chain = self._chain(block, reference, self.scenario.reference_prompts)
             kinds |= {"reference": reference} | {kind: chain.pop(kind) for kind in self.scenario.reference_prompts}
             kinds |= {f"reference_{kind}": films for kind, films in chain.items()}
         twins = [loaded.twin for loaded in block if loaded.twin is not None]
         return kinds | ({"twin": torch.stack(twins)} if twins else {})
 
-    def edit_otherwise(self, block: Sequence[Loaded]) -> dict[str, Tensor]:
-        """The same edit by the other editors, by name."""
-        source = torch.stack([loaded.source for loaded in block])
-        return {
-            name: self._chain(editor, block, source, {name: self.scenario.prompt}, path=False)[name]
-            for name, editor in self.plan.also.items()
-        }
-
     def _chain(
-        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], *, path: bool = True
+        self, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], n_also: int = 0
     ) -> dict[str, Tensor]:
         """What `_edit` makes of a block."""
 
         def part(which: slice) -> dict[str, Tensor]:
-            return self._edit(editor, block[which], films[which], prompts, path=path)
+            some = block[which]
+            return self._edit(some, films[which], prompts, min(len(some), max(0, n_also - which.start)))
 
         return self.at_once.make(part, len(block))
 
     def _edit(
-        self, editor: Editor, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], *, path: bool = True
+        self, block: Sequence[Loaded], films: Tensor, prompts: Mapping[str, str], n_also: int
     ) -> dict[str, Tensor]:
-        """Films → one edit for each prompt and, with `path`, what its path does by itself: `vae` and `replay`."""
-        device = self.bundle.device
-        ids = [loaded.record.id for loaded in block]
-        randn = record_randn(self.plan.seed, ids, device=device)
-        posterior = record_randn(self.plan.seed, ids, device=device, stream="latent") if editor.samples else None
+        """Films → one edit for each prompt, and what the path does by itself: `vae` and `replay`.
+
+        Of the first `n_also` films, also the edit by each other editor, under its name. An editor that shares an
+        inversion with one before it does not make it again.
+        """
+        device, f_theta, schedule = self.bundle.device, self.f_theta, self.schedule
+        ids, films = [loaded.record.id for loaded in block], films.to(device)
         masks = EditMasks(
             torch.stack([loaded.m_edit for loaded in block]).to(device),
             torch.stack([loaded.m_keep for loaded in block]).to(device),
         )
-        x_0 = self.bundle.encode(films.to(device), posterior).float()
+        randn = record_randn(self.plan.seed, ids, device=device)
         c = {kind: self.c[prompt] for kind, prompt in prompts.items()}
-        latents = {"vae": x_0} if path else {}
-        latents |= editor.edits(self.f_theta, x_0, c, masks, self.schedule, randn, replay=path)
+        main = self._invert(self.plan.editor, ids, films)
+        latents = {"vae": main.x_0}
+        latents |= main.editor.edits(
+            f_theta, main.x_0, c, masks, schedule, randn, trajectory=main.trajectory, rows=self._rows
+        )
+        if n_also:
+            ids, films = ids[:n_also], films[:n_also]
+            masks = EditMasks(masks.edit[:n_also], masks.keep[:n_also])
+            randn = record_randn(self.plan.seed, ids, device=device)
+            inverted = [main.first(n_also)]
+            for name, editor in self.plan.also.items():
+                shared = next((one for one in inverted if editor.shares(one.editor)), None)
+                if shared is None:
+                    inverted.append(shared := self._invert(editor, ids, films))
+                c = {name: self.c[self.scenario.prompt]}
+                latents |= editor.edits(
+                    f_theta, shared.x_0, c, masks, schedule, randn, replay=False, trajectory=shared.trajectory,
+                    rows=self._rows,
+                )  # fmt: skip
         return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}
+
+    def _invert(self, editor: Editor, ids: Sequence[str], films: Tensor) -> Inverted:
+        """Films as an editor needs them."""
+        posterior = record_randn(self.plan.seed, ids, device=films.device, stream="latent") if editor.samples else None
+        x_0 = self.bundle.encode(films, posterior).float()
+        randn = record_randn(self.plan.seed, ids, device=films.device)
+        trajectory = editor.invert(self.f_theta, x_0, self.schedule, randn, rows=self._rows)
+        return Inverted(editor, x_0, trajectory)
+
+    @property
+    def _rows(self) -> int:
+        """Of one network call: where memory ran out, no more than both halves of guidance take."""
+        return ROWS_PER_CALL if self.at_once.n == self.plan.block else 2 * self.at_once.n
 
     def row(self, record: Record, kind: str, path: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of one image: the stress set's manifest is made of these."""

@@ -47,6 +47,11 @@ class EditPlan:
         each = self.editor.calls(self.steps, prompts=2)
         if has_reference:
             each += self.editor.calls(self.steps, prompts=1)
-        also = sum(editor.calls(self.steps, prompts=1, replay=False) for editor in self.also.values())
+        inverted = [self.editor]
+        also = 0
+        for editor in self.also.values():
+            shared = any(editor.shares(one) for one in inverted)
+            also += editor.calls(self.steps, prompts=1, replay=False, inverted=shared)
+            inverted.append(editor)
         blocks, n_also = -(-n // self.block), max(0, min(n + done, self.n_also) - done)
         return blocks * self.block * each + n_also * also

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -16,7 +16,7 @@ from radedit.editing.inversion import Trajectory, invert, invert_ddim
 from radedit.schedule import Schedule
 from radedit.types import EditMasks, NoisePredictor, Randn
 
-STEPS_PER_CALL = 4  # inversion steps in one network call: enough to fill it, little enough for memory
+ROWS_PER_CALL = 64  # enough to fill a network call at 512 px on a large GPU, little enough for its memory
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,31 @@ class Editor:
         """Guidance weight."""
         return float(self.edit.keywords["w"])  # type: ignore[attr-defined]
 
-    def invert(self, f_theta: NoisePredictor, x_0: Tensor, schedule: Schedule, randn: Randn) -> Trajectory | None:
-        """The inversion with c_inv = ∅ that edit, sham and replay of one image share."""
-        if self.inversion == "ddpm":
-            return invert(f_theta, x_0, None, schedule, randn, steps_per_call=STEPS_PER_CALL)
-        return invert_ddim(f_theta, x_0, None, schedule) if self.inversion == "ddim" else None
+    @property
+    def start(self) -> int | None:
+        """Step from which it begins; its own choice where None."""
+        start: int | None = self.edit.keywords.get("start")  # type: ignore[attr-defined]
+        return start
 
-    def calls(self, steps: int, prompts: int, *, replay: bool = True) -> int:
+    def shares(self, other: Editor) -> bool:
+        """Whether the other's latents and inversion of a film are its own."""
+        return (self.inversion, self.samples, self.start) == (other.inversion, other.samples, other.start)
+
+    def invert(
+        self, f_theta: NoisePredictor, x_0: Tensor, schedule: Schedule, randn: Randn, c_inv: Tensor | None = None, *,
+        rows: int = ROWS_PER_CALL,
+    ) -> Trajectory | None:  # fmt: skip
+        """The inversion that edit, sham and replay of one image share; c_inv = ∅ where None."""
+        if self.inversion == "ddpm":
+            steps = max(1, rows // len(x_0))
+            return invert(f_theta, x_0, c_inv, schedule, randn, steps_per_call=steps, start=self.start)
+        return invert_ddim(f_theta, x_0, c_inv, schedule, start=self.start) if self.inversion == "ddim" else None
+
+    def calls(self, steps: int, prompts: int, *, replay: bool = True, inverted: bool = False) -> int:
         """Network calls, in images, for one image: its inversion, its replay, and an edit for each prompt.
 
-        They are counted on a latent of one cell, so that an editor may begin where it likes.
+        They are counted on a latent of one cell, so that an editor may begin where it likes. `inverted` leaves out the
+        inversion, for an editor that shares another's.
         """
         images = 0
 
@@ -81,22 +96,60 @@ class Editor:
 
         x_0, mask = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
         texts = {f"edit-{i}": torch.zeros(1, 1, 1) for i in range(prompts)}
-        self.edits(f_theta, x_0, texts, EditMasks(mask, 0 * mask), Schedule.linear(steps), randn, replay=replay)
+        schedule = Schedule.linear(steps)
+        trajectory = self.invert(f_theta, x_0, schedule, randn)
+        images = 0 if inverted else images
+        masks = EditMasks(mask, 0 * mask)
+        self.edits(f_theta, x_0, texts, masks, schedule, randn, replay=replay, trajectory=trajectory)
         return images
 
     def edits(
-        self, f_theta: NoisePredictor, x_0: Tensor, prompts: dict[str, Tensor], masks: EditMasks,
-        schedule: Schedule, randn: Randn, *, replay: bool = True,
+        self, f_theta: NoisePredictor, x_0: Tensor, prompts: Mapping[str, Tensor], masks: EditMasks,
+        schedule: Schedule, randn: Randn, *, replay: bool = True, trajectory: Trajectory | None = None,
+        rows: int = ROWS_PER_CALL,
     ) -> dict[str, Tensor]:  # fmt: skip
-        """Latents of one edit for each prompt, and of the `replay` unless nobody wants it, all from one inversion."""
-        trajectory = self.invert(f_theta, x_0, schedule, randn)
-        latents = {
-            kind: self.edit(f_theta, x_0, None, c, masks, schedule, randn, trajectory=trajectory)
-            for kind, c in prompts.items()
-        }
+        """Latents of one edit for each prompt, and of the `replay` unless nobody wants it, all from one inversion.
+
+        Args:
+            f_theta, x_0, masks, schedule, randn: As for `edit`.
+            prompts: Embeddings by the edit's name, each (1, L, D) or (B, L, D).
+            replay: Whether to add `replay`.
+            trajectory: What `invert` made of `x_0` earlier; made here where None.
+            rows: Of one network call, within which inversion steps and prompts are joined; the images of `x_0`, each
+                with both halves of guidance, are never parted.
+        """
+        if trajectory is None:
+            trajectory = self.invert(f_theta, x_0, schedule, randn, rows=rows)
+        at_once = max(1, rows // (2 * len(x_0)))
+        latents: dict[str, Tensor] = {}
+        for first in range(0, len(prompts), at_once):
+            some = list(prompts)[first : first + at_once]
+            n = len(some)
+            c = torch.cat([prompts[name].expand(len(x_0), -1, -1) for name in some])
+            copies = EditMasks(*(mask.repeat(n, 1, 1, 1) for mask in _of_each(masks, len(x_0))))
+            edited = self.edit(
+                f_theta, x_0.repeat(n, 1, 1, 1), None, c, copies, schedule, _repeated(randn, n),
+                trajectory=None if trajectory is None else trajectory.repeat(n),
+            )  # fmt: skip
+            latents |= dict(zip(some, edited.chunk(n), strict=True))
         if replay:
             latents["replay"] = self.replay(f_theta, x_0, None, masks, schedule, randn, trajectory=trajectory)
         return latents
+
+
+def _of_each(masks: EditMasks, batch: int) -> EditMasks:
+    """Masks of every image, where those of the whole batch may be one."""
+    return EditMasks(*(mask.expand(batch, *mask.shape[1:]) for mask in masks))
+
+
+def _repeated(randn: Randn, n: int) -> Randn:
+    """The same noise for each of n copies of a batch."""
+
+    def repeated(shape: Sequence[int]) -> Tensor:
+        noise = randn((*shape[:-4], shape[-4] // n, *shape[-3:]))
+        return torch.cat([noise] * n, dim=-4)
+
+    return repeated
 
 
 def draws_latents(module: ModuleType) -> bool:

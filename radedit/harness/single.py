@@ -16,7 +16,7 @@ from radedit.data.fingerprint import content_hash
 from radedit.data.geometry import Geometry
 from radedit.data.transforms import stretch
 from radedit.editing.noise import record_randn
-from radedit.harness.editors import draws_latents
+from radedit.harness.editors import Editor, draws_latents
 from radedit.harness.films import Film, FilmFiles
 from radedit.harness.paste import check_paste_back, paste_back
 from radedit.harness.provenance import NOTICE, git_commit, sha256_of, versions
@@ -159,7 +159,9 @@ def edit_film(film: Film, settings: EditSettings, bundle: Bundle) -> EditedFilm:
     c, c_inv = [*bundle.embed_prompts(prompts).split(1), None][:2]
     noise = partial(record_randn, settings.seed, [film.files.id], device=bundle.device)
     x_0 = bundle.encode(source.to(bundle.device), noise(stream="latent") if settings.samples else None).float()
-    x_edited = settings.editor(bundle.predictor(schedule), x_0, c_inv, c, masks, schedule, noise())
+    f_theta, editor = bundle.predictor(schedule), Editor.of(settings.editor)
+    trajectory = editor.invert(f_theta, x_0, schedule, noise(), c_inv)
+    x_edited = editor.edit(f_theta, x_0, c_inv, c, masks, schedule, noise(), trajectory=trajectory)
     square, round_trip = bundle.decode(x_edited).cpu(), bundle.decode(x_0).cpu()
     if not (torch.isfinite(x_edited).all() and torch.isfinite(square).all()):
         raise ValueError("The edit diverged: it has values that are not finite. Use a smaller w, or float32.")

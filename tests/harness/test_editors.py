@@ -31,7 +31,7 @@ class Counting:
 
     def __call__(self, x_t: Tensor, t: int | Tensor, c: Tensor | None) -> Tensor:
         self.images += len(x_t)
-        return torch.tanh(x_t + (0 if c is None else c.mean()))
+        return torch.tanh(x_t + (0 if c is None else c.mean((1, 2)).view(-1, 1, 1, 1)))
 
 
 @pytest.fixture

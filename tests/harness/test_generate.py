@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from radedit.data.stress_set import StressSetWriter, read_rows, read_skipped
-from radedit.editing import diffedit, lance, radedit, sdedit
+from radedit.editing import diffedit, lance, radedit, released_compat, sdedit
 from radedit.editing.inversion import Trajectory
 from radedit.harness.cost import expected_cost
 from radedit.harness.edit_plan import EditPlan
@@ -32,6 +32,7 @@ MakePlan = Callable[..., EditPlan]
 Make = Callable[..., Path]
 
 OWN = {"source", "vae", "replay", "edit", "keep_sham"}
+OTHERS = {"diffedit": diffedit, "lance": lance, "sdedit": sdedit, "released_compat": released_compat}
 REFERENCE = {"reference", "reference_vae", "reference_replay", "sham"}
 
 
@@ -112,6 +113,16 @@ def test_every_record_has_every_kind_and_the_first_ones_other_editors_too(make: 
     assert set(found) == OWN | REFERENCE | {"twin", "diffedit", "lance"} == set(kinds(folder))
     assert all(found[kind] == ids(data) for kind in OWN | REFERENCE | {"twin"})
     assert found["diffedit"] == found["lance"] == ids(data)[:1]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_editors_edits_are_those_of_a_set_of_their_own(name: str, make: Make, data: StressData) -> None:
+    """Whether they share the inversion of the set's editor (DiffEdit), of each other, or make their own."""
+    others = {name: Editor.of(partial(module.edit, w=2.0)) for name, module in OTHERS.items()}
+    beside = make("beside", also=others, n_also=3)
+    alone = make("alone", replace(data, reference=None, twin=None), editor=others[name])
+    for record in ids(data):
+        torch.testing.assert_close(image(beside, name, record), image(alone, "edit", record), rtol=0, atol=1.01 / 255)
 
 
 def test_no_film_is_decoded_that_the_set_does_not_have(make: Make, decoded: list[int]) -> None:
@@ -248,7 +259,7 @@ def test_plan_counts_the_images_that_go_through_the_network(
 ) -> None:
     given = {
         "editor": Editor.of(partial(editor.edit, w=2.0)),
-        "also": {"lance": Editor.of(partial(lance.edit, w=2.0)), "sdedit": Editor.of(partial(sdedit.edit, w=2.0))},
+        "also": {name: Editor.of(partial(module.edit, w=2.0)) for name, module in OTHERS.items()},
         "n_also": 1,
     }
     make("set", data if has_reference else replace(data, reference=None), **given)
@@ -338,12 +349,13 @@ def test_edit_replay_and_shams_of_a_record_share_noise_and_inversion(make: Make,
         return edit(f_theta, x_0, c_inv, None, masks, schedule, randn, **rest)
 
     make("set", editor=Editor(partial(edit, w=1.0), partial(replay, w=1.0), "ddpm", "radedit"))
-    of_source, of_reference = asked[:3], asked[3:5]  # edit, keep-sham, replay; sham, replay
-    for chain in (of_source, of_reference):
-        assert all(trajectory is chain[0][0] for trajectory, _ in chain)
-    assert of_source[0][0] is not of_reference[0][0]
-    assert all(torch.equal(noise, of_source[0][1]) for _, noise in asked[:5])
-    assert not torch.equal(of_source[0][1][:, 0], of_source[0][1][:, 1])  # another record, other noise
+    edits, replay, reference_sham, reference_replay = asked[:4]  # edit and keep-sham are made together
+    of_both, of_one = ((trajectory.x_hat, trajectory.z, noise) for trajectory, noise in (edits, replay))
+    for both, one in zip(of_both, of_one, strict=True):
+        assert all(torch.equal(part, one) for part in both.chunk(2, dim=1))
+    assert reference_sham[0] is reference_replay[0] and not torch.equal(reference_sham[0].x_hat, replay[0].x_hat)
+    assert torch.equal(reference_sham[1], replay[1]) and torch.equal(reference_replay[1], replay[1])
+    assert not torch.equal(replay[1][:, 0], replay[1][:, 1])  # another record, other noise
 
 
 def test_change_of_kept_pixels_is_measured_against_the_round_trip(whole: Path, data: StressData) -> None:

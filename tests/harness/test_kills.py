@@ -160,6 +160,6 @@ def test_a_network_that_gives_nan_only_is_told_of(
     scenario: Removal, data: StressData, bundle: Bundle, make_plan: Callable[..., EditPlan], tmp_path: Path
 ) -> None:
     whole = Editor.of(partial(radedit.edit, w=2.0))
-    broken = replace(whole, edit=lambda *given, **how: whole.edit(*given, **how) * torch.nan)
+    broken = replace(whole, edit=partial(lambda *given, **how: whole.edit(*given, **how) * torch.nan))
     with pytest.raises(ValueError, match=f"no image: {N} records were skipped; .* diverged: the network gave"):
         generate(scenario, data, bundle, make_plan(editor=broken), tmp_path / "set", {"toy": 1})
