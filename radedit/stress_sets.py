@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.data.fingerprint import content_hash
+from radedit.harness.block_size import editing_trial, find_block, kept_block
 from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
 from radedit.harness.scenario import Addition, Removal, StressData
@@ -53,13 +54,16 @@ def asked(config: DictConfig) -> Asked:
     scenario: Removal | Addition = instantiate(config.scenario, _convert_="all")
     data: StressData = instantiate(config.dataset, _convert_="all")
     bundle: Bundle = instantiate(config.generator, _convert_="all")
+    editor = Editor.of(instantiate(config.editor))
+    edit: dict[str, Any] = OmegaConf.to_container(config.edit, resolve=True)  # type: ignore[assignment]
+    edit["block"] = block_of(config, editor, bundle, len(data.source.records))
     plan = EditPlan(
-        editor=Editor.of(instantiate(config.editor)),
+        editor=editor,
         masks=instantiate(config.mask_strategy),
         score=instantiate(config.score),
         also={name: Editor.of(edit) for name, edit in instantiate(config.also).items()},
         n_also=config.n_also,
-        **config.edit,
+        **edit,
     )
     own_score = OmegaConf.to_container(config.score, resolve=True)
     determines = {
@@ -69,13 +73,33 @@ def asked(config: DictConfig) -> Asked:
         "editor": OmegaConf.to_container(config.editor, resolve=True),
         "mask_strategy": OmegaConf.to_container(config.mask_strategy, resolve=True),
         "also": OmegaConf.to_container(config.also, resolve=True) if config.n_also else {},
-        "edit": OmegaConf.to_container(config.edit, resolve=True),
+        "edit": edit,
         "n_also": config.n_also,
         **({"score": own_score} if own_score != EQ5 else {}),
     }
     named = content_hash(determines)
     folder = Path(config.out) / "stress_sets" / f"{scenario.name}-{named[:12]}"
     return Asked(scenario, data, bundle, plan, determines, named, folder)
+
+
+def block_of(config: DictConfig, editor: Editor, bundle: Bundle, n: int) -> int:
+    """Records of one block of a set of `n`; `edit.block=auto` has it found on this machine, once.
+
+    Raises:
+        ValueError: If it is no whole number from 1.
+    """
+    block, steps = config.edit.block, config.edit.steps
+    if block == "auto":
+        generator = {"generator": bundle.hash, "editor": OmegaConf.to_container(config.editor, resolve=True)}
+        found = kept_block(
+            Path(config.out) / "blocks",
+            generator | {"steps": steps},
+            lambda: find_block(editing_trial(bundle, editor, steps)),
+        )
+        return max(1, min(found, n))
+    if type(block) is not int or block < 1:
+        raise ValueError(f"edit.block is {block!r}; allowed are whole numbers from 1, and auto.")
+    return block
 
 
 def require(what: Asked, given: str | None, command: str) -> Asked:

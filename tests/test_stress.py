@@ -16,6 +16,7 @@ import radedit
 from radedit import stress
 from radedit.configuration import close_logger
 from radedit.data.stress_set import read_rows
+from radedit.harness.block_size import Found
 from radedit.harness.provenance import git_commit
 from radedit.models.bundle import hash_folder
 from radedit.models.latent_predictor import LatentPredictor
@@ -181,6 +182,8 @@ MISTAKES = {
     "misspelt key": ([SCENARIO, "edit.stepps=3"], "no 'edit.stepps' in conf/stress.yaml. Did you mean edit.steps"),
     "misspelt preset": ([SCENARIO, "preset=smokey"], "There is no preset 'smokey'. Did you mean smoke"),
     "no key": ([SCENARIO, "smoke"], "'smoke' can't be read. Arguments are key=value"),
+    "no block": ([SCENARIO, "edit.block=large"], "edit.block is 'large'; allowed are whole numbers from 1, and auto."),
+    "block of nothing": ([SCENARIO, "edit.block=0"], "edit.block is 0; allowed are whole numbers from 1, and auto."),
     "no generator": ([SCENARIO, "generator.folder=nowhere"], "No generator bundle in"),
     "no predictor": ([SCENARIO, "predictors.confounded_classifier.folder=nowhere"], "No predictor in"),
     "out is below a file": ([SCENARIO, "out=notes.txt/out"], "notes.txt/out: Not a directory"),
@@ -221,6 +224,25 @@ def test_predictor_of_another_finding_is_refused_before_it_is_asked(
     assert run(stress.main, [*tiny, "out=out", "scenario.finding=oedema"]) == 2
     assert "detects pneumothorax; scenario manifestation removes oedema" in capsys.readouterr().err
     assert "predictor" not in calls and not Path("out/stress_sets").exists()
+
+
+def test_block_size_that_was_found_is_the_sets_and_is_not_looked_for_again(
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found: list[Found] = []
+
+    def find(trial: Callable[[int], float]) -> Found:
+        assert trial(2) > 0
+        found.append(Found(2, {2: 0.1}))
+        return found[-1]
+
+    monkeypatch.setattr("radedit.stress_sets.find_block", find)
+    arguments = [*tiny, "out=out", "edit.block=auto", "run=[generate]"]
+    assert run(stress.main, arguments) == 0 == run(stress.main, arguments)
+    (folder,) = Path("out/stress_sets").iterdir()  # one, although it was asked for twice
+    assert len(found) == 1 and "edit.block=auto: 2 records together" in capsys.readouterr().out
+    assert json.loads((folder / "meta.json").read_text())["fingerprint"]["edit"]["block"] == 2
+    assert len(list((folder / "rows").iterdir())) == -(-N // 2)
 
 
 @pytest.mark.slow

@@ -110,13 +110,9 @@ class Editor:
     ) -> dict[str, Tensor]:  # fmt: skip
         """Latents of one edit for each prompt, and of the `replay` unless nobody wants it, all from one inversion.
 
-        Args:
-            f_theta, x_0, masks, schedule, randn: As for `edit`.
-            prompts: Embeddings by the edit's name, each (1, L, D) or (B, L, D).
-            replay: Whether to add `replay`.
-            trajectory: What `invert` made of `x_0` earlier; made here where None.
-            rows: Of one network call, within which inversion steps and prompts are joined; the images of `x_0`, each
-                with both halves of guidance, are never parted.
+        Inversion steps and prompts are joined in network calls of up to `rows`; the images of `x_0`, each with both
+        halves of guidance, are never parted. Embeddings are (1, L, D) or (B, L, D); `trajectory` is what `invert` made
+        of `x_0` earlier.
         """
         if trajectory is None:
             trajectory = self.invert(f_theta, x_0, schedule, randn, rows=rows)

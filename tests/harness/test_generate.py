@@ -349,13 +349,13 @@ def test_edit_replay_and_shams_of_a_record_share_noise_and_inversion(make: Make,
         return edit(f_theta, x_0, c_inv, None, masks, schedule, randn, **rest)
 
     make("set", editor=Editor(partial(edit, w=1.0), partial(replay, w=1.0), "ddpm", "radedit"))
-    edits, replay, reference_sham, reference_replay = asked[:4]  # edit and keep-sham are made together
-    of_both, of_one = ((trajectory.x_hat, trajectory.z, noise) for trajectory, noise in (edits, replay))
-    for both, one in zip(of_both, of_one, strict=True):
-        assert all(torch.equal(part, one) for part in both.chunk(2, dim=1))
-    assert reference_sham[0] is reference_replay[0] and not torch.equal(reference_sham[0].x_hat, replay[0].x_hat)
-    assert torch.equal(reference_sham[1], replay[1]) and torch.equal(reference_replay[1], replay[1])
-    assert not torch.equal(replay[1][:, 0], replay[1][:, 1])  # another record, other noise
+    of_both, of_replay, of_sham, of_its_replay = asked[:4]  # edit and keep-sham are made together
+    both, one = ((trajectory.x_hat, trajectory.z, noise) for trajectory, noise in (of_both, of_replay))
+    for twice, once in zip(both, one, strict=True):
+        assert all(torch.equal(part, once) for part in twice.chunk(2, dim=1))
+    assert of_sham[0] is of_its_replay[0] and not torch.equal(of_sham[0].x_hat, of_replay[0].x_hat)
+    assert torch.equal(of_sham[1], one[2]) and torch.equal(of_its_replay[1], one[2])
+    assert not torch.equal(one[2][:, 0], one[2][:, 1])  # another record, other noise
 
 
 def test_change_of_kept_pixels_is_measured_against_the_round_trip(whole: Path, data: StressData) -> None:
