@@ -180,7 +180,8 @@ def test_the_diffusion_model_is_trained_on_published_encoders(
     data: str, weights: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     adopted = [f"adopt.{argument}" for argument in weights if not argument.startswith("generator.unet.")]
-    short = ["max_steps=2", "data.batch_size=4", "trainer.val_check_interval=2", "trainer.enable_progress_bar=false"]
+    short = ["max_steps=2", "data.batch_size=4", "trainer.val_check_interval=2", "trainer.enable_progress_bar=false",
+             "module.compile=false", "data.loaders=1"]  # fmt: skip
     arguments = ["+experiment=diffusion", "setting=paper", data, f"size={SIZE}", "logger=csv"]
     assert run(train.main, [*arguments, *short, *adopted, *SMALL_UNET]) == 0
     assert "Mixture of 28 films: mimic_cxr 20" in (told := capsys.readouterr().out) and "487,680" in told

@@ -21,7 +21,7 @@ from radedit.harness.editors import ROWS_PER_CALL, Editor
 from radedit.harness.scenario import Shift, StressData
 from radedit.masks import to_latent
 from radedit.models.bundle import Bundle
-from radedit.types import EditMasks, Reader, Record, Sample
+from radedit.types import EditMasks, Randn, Reader, Record, Sample
 
 CREDITS = ("licence", "licence_url", "attribution", "url")  # what whoever shows a film or an edit of it must name
 
@@ -35,6 +35,7 @@ class Loaded:
         source: Film, (1, H, W).
         edit, keep: Masks at the film's resolution, bool, (1, H, W).
         m_edit, m_keep: Masks at latent resolution, (1, h, w).
+        noise: Of all steps, (T, C, h, w): drawn while another block is edited.
         lost: Share of m_edit that m_keep took.
         reference, twin: Films of the same id, where there are some.
         structures: Masks that stay true, by name, each as `edit`.
@@ -46,6 +47,7 @@ class Loaded:
     keep: Tensor
     m_edit: Tensor
     m_keep: Tensor
+    noise: Tensor
     lost: float
     reference: Tensor | None
     twin: Tensor | None
@@ -165,7 +167,10 @@ class BlockEditor:
 
         reference, twin = film(self.data.reference), film(self.data.twin)
         structures = {name: structure(source, name) for name in self.scenario.structures}
-        return Loaded(record, source.image, edit, keep, *latent.masks, lost, reference, twin, structures)
+        assert self.bundle.unet is not None
+        channels, side = int(self.bundle.unet.config["in_channels"]), size // self.bundle.factor
+        noise = record_randn(self.plan.seed, [record.id])((self.plan.steps, 1, channels, side, side))[:, 0]
+        return Loaded(record, source.image, edit, keep, *latent.masks, noise, lost, reference, twin, structures)
 
     def edit(self, block: Sequence[Loaded], n_also: int) -> dict[str, Tensor]:
         """All kinds of images of a block, each (B, 1, H, W) on the CPU; of the first `n_also`, also other editors'."""
@@ -196,45 +201,54 @@ class BlockEditor:
     ) -> dict[str, Tensor]:
         """Films → one edit for each prompt, and what the path does by itself: `vae` and `replay`.
 
-        Of the first `n_also` films, also the edit by each other editor, under its name. An editor that shares an
-        inversion with one before it does not make it again.
+        Of the first `n_also` films, also the edit by each other editor, under its name.
         """
-        device, f_theta, schedule = self.bundle.device, self.f_theta, self.schedule
-        ids, films = [loaded.record.id for loaded in block], films.to(device)
-        masks = EditMasks(
-            torch.stack([loaded.m_edit for loaded in block]).to(device),
-            torch.stack([loaded.m_keep for loaded in block]).to(device),
-        )
-        randn = record_randn(self.plan.seed, ids, device=device)
+        films, editor = films.to(self.bundle.device), self.plan.editor
         c = {kind: self.c[prompt] for kind, prompt in prompts.items()}
-        main = self._invert(self.plan.editor, ids, films)
-        latents = {"vae": main.x_0}
-        latents |= main.editor.edits(
-            f_theta, main.x_0, c, masks, schedule, randn, trajectory=main.trajectory, rows=self._rows
-        )
+        main = self._invert(editor, block, films)
+        latents = {"vae": main.x_0} | self._edits(editor, block, c, main)
         if n_also:
-            ids, films = ids[:n_also], films[:n_also]
-            masks = EditMasks(masks.edit[:n_also], masks.keep[:n_also])
-            randn = record_randn(self.plan.seed, ids, device=device)
-            inverted = [main.first(n_also)]
+            block, films, inverted = block[:n_also], films[:n_also], [main.first(n_also)]
             for name, editor in self.plan.also.items():
                 shared = next((one for one in inverted if editor.shares(one.editor)), None)
                 if shared is None:
-                    inverted.append(shared := self._invert(editor, ids, films))
-                c = {name: self.c[self.scenario.prompt]}
-                latents |= editor.edits(
-                    f_theta, shared.x_0, c, masks, schedule, randn, replay=False, trajectory=shared.trajectory,
-                    rows=self._rows,
-                )  # fmt: skip
+                    inverted.append(shared := self._invert(editor, block, films))
+                latents |= self._edits(editor, block, {name: self.c[self.scenario.prompt]}, shared, replay=False)
         return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}
 
-    def _invert(self, editor: Editor, ids: Sequence[str], films: Tensor) -> Inverted:
+    def _invert(self, editor: Editor, block: Sequence[Loaded], films: Tensor) -> Inverted:
         """Films as an editor needs them."""
+        ids = [loaded.record.id for loaded in block]
         posterior = record_randn(self.plan.seed, ids, device=films.device, stream="latent") if editor.samples else None
         x_0 = self.bundle.encode(films, posterior).float()
-        randn = record_randn(self.plan.seed, ids, device=films.device)
-        trajectory = editor.invert(self.f_theta, x_0, self.schedule, randn, rows=self._rows)
+        trajectory = editor.invert(self.f_theta, x_0, self.schedule, self._randn(block), rows=self._rows)
         return Inverted(editor, x_0, trajectory)
+
+    def _edits(
+        self, editor: Editor, block: Sequence[Loaded], c: Mapping[str, Tensor], inverted: Inverted, *,
+        replay: bool = True,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Latents of a block's edits."""
+        masks = EditMasks(
+            torch.stack([loaded.m_edit for loaded in block]).to(self.bundle.device),
+            torch.stack([loaded.m_keep for loaded in block]).to(self.bundle.device),
+        )
+        return editor.edits(
+            self.f_theta, inverted.x_0, c, masks, self.schedule, self._randn(block), replay=replay,
+            trajectory=inverted.trajectory, rows=self._rows,
+        )  # fmt: skip
+
+    def _randn(self, block: Sequence[Loaded]) -> Randn:
+        """The records' noise, taken where it was drawn before."""
+        device, (steps, *latent) = self.bundle.device, block[0].noise.shape
+        otherwise = record_randn(self.plan.seed, [loaded.record.id for loaded in block], device=device)
+
+        def randn(shape: Sequence[int]) -> Tensor:
+            if tuple(shape) != (steps, len(block), *latent):
+                return otherwise(shape)
+            return torch.stack([loaded.noise for loaded in block], dim=1).to(device)
+
+        return randn
 
     @property
     def _rows(self) -> int:

@@ -34,7 +34,7 @@ EXPERIMENTS = {  # experiment → what makes it tiny, and what it trains
         "radedit.training.diffusion.DiffusionTraining",
     ),
     "diffusion with loaders": (
-        f"module.sample_prompts=[] data.batch_size=2 +data.loaders=2 {FILMS.replace('data.', 'data.films.')}",
+        f"module.sample_prompts=[] data.batch_size=2 data.loaders=2 {FILMS.replace('data.', 'data.films.')}",
         "radedit.training.diffusion.DiffusionTraining",
     ),
     "ptx_confounded_classifier": (
