@@ -119,6 +119,7 @@ def generate(
                 if not (claimed := writer.claim(number)):
                     logger.info("Waiting for block %d of %d, at which another process is", number + 1, n_blocks)
                     interruption.release()  # nothing is to be finished: Ctrl-C ends the waiting at once
+                    interruption.check()
                     claimed = writer.claim(number, wait=True)
                     interruption.hold()
                 if claimed:

@@ -154,12 +154,23 @@ def test_only_the_first_of_several_waits_and_compiles(
     assert content(folder) == content(by_one)
 
 
-def test_ctrl_c_ends_the_waiting_at_once_and_leaves_nothing_claimed(make: Make, by_one: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "set"
+@pytest.mark.parametrize("pressed", ["while it waits", "just before"])
+def test_ctrl_c_ends_the_waiting_at_once_and_leaves_nothing_claimed(
+    pressed: str, make: Make, by_one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, folder = StressSetWriter.claim, tmp_path / "set"
+
+    def pressing(self: StressSetWriter, block: int, *, wait: bool = False) -> bool:
+        if wait:
+            threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        elif pressed == "just before" and len(list(folder.glob("rows/*"))) == BLOCKS - 1:
+            signal.raise_signal(signal.SIGINT)
+        return claim(self, block, wait=wait)
+
     with StressSetWriter(folder, FINGERPRINT) as writer:
         assert writer.claim(3)
-        threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(StressSetWriter, "claim", pressing)
             make(folder)
         assert [number for number in range(BLOCKS) if not writer.done(number)] == [3]
     assert content(make(folder)) == content(by_one)
