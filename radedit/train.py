@@ -63,7 +63,7 @@ def _train(config: DictConfig, folder: Path) -> None:
     try:
         for run_logger in trainer.loggers:
             run_logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-        with _ctrl_c_is_one():
+        with _ctrl_c_is_one(), _dead_loader_is_told():
             trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
         if best and best.best_model_path:
             module.load_state_dict(
@@ -97,6 +97,20 @@ def _ctrl_c_is_one() -> Iterator[None]:
         if isinstance(end.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from end
         raise
+
+
+@contextmanager
+def _dead_loader_is_told() -> Iterator[None]:
+    """torch has no exception of its own for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ChildProcessError(
+            "A process that loads batches was killed, perhaps for want of memory. The last checkpoint is kept: the "
+            "same command goes on from there. Fewer data.loaders, or smaller batches, take less memory."
+        ) from error
 
 
 def in_setting(arguments: Sequence[str]) -> list[str]:

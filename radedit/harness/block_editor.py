@@ -17,7 +17,7 @@ from radedit.editing.score import keep as keep_edit
 from radedit.harness.at_once import AtOnce
 from radedit.harness.edit_plan import EditPlan
 from radedit.harness.edit_score import scores
-from radedit.harness.editors import ROWS_PER_CALL, Editor
+from radedit.harness.editors import Editor
 from radedit.harness.scenario import Shift, StressData
 from radedit.masks import to_latent
 from radedit.models.bundle import Bundle
@@ -251,9 +251,9 @@ class BlockEditor:
         return randn
 
     @property
-    def _rows(self) -> int:
-        """Of one network call: where memory ran out, no more than both halves of guidance take."""
-        return ROWS_PER_CALL if self.at_once.n == self.plan.block else 2 * self.at_once.n
+    def _rows(self) -> int | None:
+        """Of one network call, as suits the device; where memory ran out, no more than both halves of guidance take."""
+        return None if self.at_once.n == self.plan.block else 2 * self.at_once.n
 
     def row(self, record: Record, kind: str, path: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of one image: the stress set's manifest is made of these."""

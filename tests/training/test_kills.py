@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -266,6 +267,33 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on_behind_it(
     undisturbed = in_folder("undisturbed")
     assert run(main, arguments) == 0
     assert weights(folder) == weights(undisturbed)
+    assert all(len(found) == 1 for found in noted(losses).values())
+
+
+def test_a_loader_that_is_killed_is_told_of_and_the_same_command_goes_on(
+    diffusion: list[str], losses: Path, in_folder: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    arguments = [*diffusion, "max_steps=8", "data.loaders=1"]
+    noting = DiffusionTraining.training_step
+
+    def killing(self: DiffusionTraining, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        if self.global_step == 5:
+            for loader in multiprocessing.active_children():
+                os.kill(int(loader.pid or 0), signal.SIGKILL)
+            time.sleep(1)  # until the signal that a child has died
+        return noting(self, batch, batch_idx)
+
+    folder = in_folder("killed")
+    with monkeypatch.context() as patch:
+        patch.setattr(DiffusionTraining, "training_step", killing)
+        assert run(main, arguments) == 2
+    assert "A process that loads batches was killed" in capsys.readouterr().err
+    assert last(folder)["global_step"] == 4 and not weights(folder)
+    assert run(main, arguments) == 0
+    undisturbed = in_folder("undisturbed")
+    assert run(main, arguments) == 0
+    same_end(undisturbed, folder)
     assert all(len(found) == 1 for found in noted(losses).values())
 
 
