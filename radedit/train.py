@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from hydra.utils import instantiate
 from lightning import Trainer
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -60,6 +61,7 @@ def _train(config: DictConfig, folder: Path) -> None:
     trainer: Trainer = instantiate(
         config.trainer, callbacks=callbacks, logger=instantiate(config.logger), plugins=[WholeCheckpoints()]
     )
+    _no_requeue(trainer)
     try:
         for run_logger in trainer.loggers:
             run_logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
@@ -97,6 +99,16 @@ def _ctrl_c_is_one() -> Iterator[None]:
         if isinstance(end.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from end
         raise
+
+
+def _no_requeue(trainer: Trainer) -> None:
+    """Under SLURM, leave SIGUSR1 alone: Lightning would save in the middle of a step, and to where no run goes on from.
+
+    `sbatch --requeue` starts the same command again, which goes on from the last checkpoint.
+    """
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    if isinstance(environment, SLURMEnvironment):
+        environment.auto_requeue = False
 
 
 @contextmanager
