@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= manifestation
 REALCXR ?= ../shared/realcxr
-pytest = $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
+pytest = $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 ifeq ($(origin PY),command line)
   env :=

@@ -129,6 +129,7 @@ def test_mistake_is_named_in_one_line(mistake: str, arguments: list[str], capsys
     assert error.startswith("error: ") and message in error and "\n" not in error.strip()
 
 
+@pytest.mark.slow
 def test_real_films_with_drawn_findings_are_measured_and_those_that_cannot_be_drawn_on_are_left_out(
     arguments: list[str], tmp_path: Path
 ) -> None:

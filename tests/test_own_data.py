@@ -123,6 +123,7 @@ def test_mistake_is_named_before_long_work(
     assert error.startswith("error: ") and message in error, error
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated")
 def test_phantom_setting_tests_an_own_model(tiny_bundle: Path) -> None:
     with torch.random.fork_rng():

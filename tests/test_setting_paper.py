@@ -104,6 +104,7 @@ def test_population_edits_training_films_and_stands_beside_figure_5(
     assert "paper −11.5" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_predictors_that_were_trained_by_hand_are_found_and_tested(
     dry_run: Arguments, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from radedit.models.predictors import Network
 from tests.commands import run, save_tiny_predictors
 from tests.tiny_bundle import SIZE
 
+pytestmark = pytest.mark.slow
 SEEDS = (0, 1)
 
 

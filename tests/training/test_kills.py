@@ -274,7 +274,7 @@ def test_a_loader_that_is_killed_is_told_of_and_the_same_command_goes_on(
     diffusion: list[str], losses: Path, in_folder: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    arguments = [*diffusion, "max_steps=8", "data.loaders=1"]
+    arguments = [*diffusion, "max_steps=16", "data.loaders=1"]
     noting = DiffusionTraining.training_step
 
     def killing(self: DiffusionTraining, batch: dict[str, Any], batch_idx: int) -> Tensor:
@@ -289,7 +289,7 @@ def test_a_loader_that_is_killed_is_told_of_and_the_same_command_goes_on(
         patch.setattr(DiffusionTraining, "training_step", killing)
         assert run(main, arguments) == 2
     assert "A process that loads batches was killed" in capsys.readouterr().err
-    assert last(folder)["global_step"] == 4 and not weights(folder)
+    assert 4 <= last(folder)["global_step"] <= 8 and not weights(folder)  # some batches were loaded ahead
     assert run(main, arguments) == 0
     undisturbed = in_folder("undisturbed")
     assert run(main, arguments) == 0
