@@ -73,7 +73,10 @@ def commands(text: str, bundle: Path) -> list[list[str]]:
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated")
-@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.stem)
+@pytest.mark.parametrize(
+    "doc",
+    [pytest.param(doc, marks=pytest.mark.slow if doc.stem == "own-model" else (), id=doc.stem) for doc in DOCS],
+)
 def test_how_to_does_what_it_says(doc: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path.cwd()))
     if doc.stem == "own-data":  # the model is the other how-to's

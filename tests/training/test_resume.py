@@ -22,6 +22,7 @@ TINY = [
     "logger=csv", "size=32", f"max_steps={STEPS}", "ckpt_every=2", "threads=1", "bundle=bundle",
     "trainer.accelerator=cpu", "trainer.val_check_interval=2", "trainer.enable_progress_bar=false",
 ]  # fmt: skip
+SLOW = pytest.mark.slow
 FILMS = "data.train.n=6 data.val.n=3 data.batch_size=2 +data.workers=1"
 EXPERIMENTS = {  # experiment → what makes it tiny, and what it trains
     "autoencoder": (
@@ -104,7 +105,13 @@ def last(folder: Path) -> dict[str, Any]:
     return checkpoint
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        name if name in ("diffusion with loaders", "ptx_confounded_classifier") else pytest.param(name, marks=SLOW)
+        for name in EXPERIMENTS
+    ],
+)
 def test_a_resumed_training_ends_as_an_unbroken_one(experiment: str, tmp_path: Path, shell: Shell) -> None:
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     shell.train(experiment, unbroken)
