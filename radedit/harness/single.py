@@ -15,12 +15,16 @@ from torch import Tensor
 from radedit.data.fingerprint import content_hash
 from radedit.data.geometry import Geometry
 from radedit.data.transforms import stretch
+from radedit.editing.inversion import Trajectory
 from radedit.editing.noise import record_randn
+from radedit.harness.at_once import is_out_of_memory
 from radedit.harness.editors import Editor, draws_latents
 from radedit.harness.films import Film, FilmFiles
 from radedit.harness.paste import check_paste_back, paste_back
 from radedit.harness.provenance import NOTICE, git_commit, sha256_of, versions
 from radedit.masks import to_latent
+from radedit.schedule import Schedule
+from radedit.types import NoisePredictor, Randn
 
 if TYPE_CHECKING:
     from radedit.models.bundle import Bundle  # imports diffusers: seconds, before a wrong path can be reported
@@ -160,7 +164,7 @@ def edit_film(film: Film, settings: EditSettings, bundle: Bundle) -> EditedFilm:
     noise = partial(record_randn, settings.seed, [film.files.id], device=bundle.device)
     x_0 = bundle.encode(source.to(bundle.device), noise(stream="latent") if settings.samples else None).float()
     f_theta, editor = bundle.predictor(schedule), Editor.of(settings.editor)
-    trajectory = editor.invert(f_theta, x_0, schedule, noise(), c_inv)
+    trajectory = inverted(editor, f_theta, x_0, schedule, noise(), c_inv)
     x_edited = editor.edit(f_theta, x_0, c_inv, c, masks, schedule, noise(), trajectory=trajectory)
     square, round_trip = bundle.decode(x_edited).cpu(), bundle.decode(x_0).cpu()
     if not (torch.isfinite(x_edited).all() and torch.isfinite(square).all()):
@@ -190,6 +194,18 @@ def edit_film(film: Film, settings: EditSettings, bundle: Bundle) -> EditedFilm:
         "git_commit": git_commit(),
     }
     return EditedFilm(film, image[0], _bits(film.image), provenance)
+
+
+def inverted(
+    editor: Editor, f_theta: NoisePredictor, x_0: Tensor, schedule: Schedule, randn: Randn, c_inv: Tensor | None
+) -> Trajectory | None:
+    """The film's inversion, many steps a network call, or one by one where memory does not hold them."""
+    try:
+        return editor.invert(f_theta, x_0, schedule, randn, c_inv)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    return editor.invert(f_theta, x_0, schedule, randn, c_inv, rows=1)
 
 
 def contents(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from radedit.editing import lance, radedit, sdedit
 from radedit.editing.noise import record_randn
 from radedit.harness.editor_benchmark import at_weight
 from radedit.harness.editors import Editor
+from radedit.harness.single import inverted
 from radedit.schedule import Schedule
 from radedit.types import EditMasks
 
@@ -113,3 +114,20 @@ def test_inversion_is_the_editors_own(
     editor = Editor.of(partial(module.edit, w=1.0))  # type: ignore[attr-defined]
     trajectory = editor.invert(Counting(), x_0, schedule, record_randn(0, ["a", "b"]))
     assert (trajectory.kind if trajectory else None) == kind
+
+
+@pytest.mark.parametrize("name", ["radedit", "lance"])
+def test_film_whose_steps_do_not_fit_together_is_inverted_step_by_step(name: str) -> None:
+    x_0 = torch.randn(1, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+    network, rows = Counting(), []
+
+    def small(x_t: Tensor, t: int | Tensor, c: Tensor | None) -> Tensor:
+        if len(x_t) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        rows.append(len(x_t))
+        return network(x_t, t, c)
+
+    given = (x_0, Schedule.linear(T), record_randn(0, ["a"]), torch.ones(1, 3, 2))
+    found, expected = inverted(of(name), small, *given), inverted(of(name), network, *given)
+    assert found is not None and expected is not None and len(rows) >= T - 1
+    torch.testing.assert_close((found.x_hat, found.z), (expected.x_hat, expected.z), rtol=1e-4, atol=1e-4)
