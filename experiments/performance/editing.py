@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from radedit.data.transforms import preprocess
 from radedit.editing import radedit
 from radedit.editing.noise import record_randn
+from radedit.harness.cost import now
 from radedit.harness.edit_plan import EditPlan
 from radedit.harness.editors import Editor
 from radedit.harness.generate import generate
@@ -192,13 +193,6 @@ def metered(*networks: Any) -> Iterator[Meter]:
     yield meter
     for hook in hooks:
         hook.remove()
-
-
-def now() -> float:
-    """Seconds, after the GPU has done what it was asked for."""
-    if torch.cuda.is_initialized():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def measure(run: Run, images: int, peak: float | None) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from radedit.data.fingerprint import content_hash
 from radedit.data.json_lines import parse_json
 from radedit.editing.noise import record_randn
 from radedit.harness.at_once import is_out_of_memory
+from radedit.harness.cost import now
 from radedit.harness.editors import Editor
 from radedit.harness.provenance import machine
 from radedit.models.bundle import Bundle
@@ -82,9 +82,9 @@ def editing_trial(bundle: Bundle, editor: Editor, steps: int) -> Callable[[int],
         mask = torch.ones_like(x_0[:, :1])
         # x̂ and z of all steps, and of two copies for the two prompts.
         held = x_0.new_empty((2 * 3 * (steps + 1), *x_0.shape))
-        began = _now()
+        began = now()
         made = editor.edits(f_theta, x_0, {"edit": c, "sham": c}, EditMasks(mask, 0 * mask), schedule, randn)
-        seconds = _now() - began
+        seconds = now() - began
         for x in made.values():
             bundle.decode(x)
         del held
@@ -113,10 +113,3 @@ def kept_block(folder: Path, determines: dict[str, Any], find: Callable[[], Foun
         block = int(parse_json(file.read_text(encoding="utf-8"), file)["block"])
     logger.info("edit.block=auto: %d records together, see %s.", block, file)
     return block
-
-
-def _now() -> float:
-    """Seconds, after a GPU has done what it was asked for."""
-    if torch.cuda.is_initialized():
-        torch.cuda.synchronize()
-    return time.perf_counter()

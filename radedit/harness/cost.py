@@ -61,6 +61,13 @@ def _time_call(bundle: Bundle, plan: EditPlan) -> float:
     side = bundle.size // bundle.factor
     x_t = torch.zeros(plan.block, bundle.unet.config["in_channels"], side, side, device=bundle.device)
     f_theta.pair(x_t, 1, f_theta.empty)  # warm up
-    started = time.perf_counter()
+    started = now()
     f_theta.pair(x_t, 1, f_theta.empty)
-    return (time.perf_counter() - started) / (2 * plan.block)
+    return (now() - started) / (2 * plan.block)
+
+
+def now() -> float:
+    """Seconds, after a GPU has done what it was asked for."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
