@@ -8,6 +8,7 @@ os.environ["WANDB_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 torch.set_num_threads(1)  # pytest-xdist has a process for each core
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C
 
 
 @pytest.fixture(autouse=True)
