@@ -15,6 +15,7 @@ from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import (
     ConfigCompositionException,
@@ -44,7 +45,7 @@ Task = Callable[[DictConfig], None]
 OmegaConf.register_new_resolver("radedit.offline", lambda: not os.environ.get("WANDB_API_KEY"), replace=True)
 # Shipped weights are found from any working directory.
 OmegaConf.register_new_resolver("radedit.weights", lambda name: str(WEIGHTS / name), replace=True)
-OmegaConf.register_new_resolver("radedit.device", lambda: own_device(), replace=True)
+OmegaConf.register_new_resolver("radedit.device", lambda: device(), replace=True)
 OmegaConf.register_new_resolver("radedit.precision", mixed_precision, replace=True)
 # The paper counts epochs, Lightning steps.
 OmegaConf.register_new_resolver(
@@ -54,6 +55,21 @@ OmegaConf.register_new_resolver(
 OmegaConf.register_new_resolver(
     "radedit.after_skip", lambda steps, share: int(steps) - int(int(steps) * float(share)), replace=True
 )
+
+
+def device() -> str:
+    """The device of this process: a GPU of its own, where several are at work on a machine."""
+    return own_device(job=_job_beside_others())
+
+
+def _job_beside_others() -> int | None:
+    """Number of this job of a sweep, if its launcher runs several at a time."""
+    if not HydraConfig.initialized():
+        return None
+    settings = HydraConfig.get()
+    if str(settings.launcher["_target_"]).endswith(".BasicLauncher") or OmegaConf.is_missing(settings.job, "num"):
+        return None
+    return int(settings.job.num)
 
 
 def entry_point(config_name: str) -> Callable[[Task], Callable[[], None]]:

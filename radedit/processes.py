@@ -32,15 +32,31 @@ def this_process(environment: Mapping[str, str] = os.environ) -> Process:
     return Process()
 
 
-def own_device(environment: Mapping[str, str] = os.environ) -> str:
-    """`cuda`, where there is one: each of several processes on a machine has another of those it sees. Else `cpu`."""
+def own_device(environment: Mapping[str, str] = os.environ, *, job: int | None = None) -> str:
+    """`cuda`, where there is one: each of several processes on a machine has another of those it sees. Else `cpu`.
+
+    Args:
+        environment: Says which process of torchrun's or srun's this is.
+        job: Number of this job among those that a launcher runs at a time, for processes that are neither's.
+    """
     if not torch.cuda.is_available():
         return "cpu"
     local_rank = this_process(environment).local_rank
-    return "cuda" if local_rank is None else f"cuda:{local_rank % torch.cuda.device_count()}"
+    number = job if local_rank is None else local_rank
+    return "cuda" if number is None else f"cuda:{number % torch.cuda.device_count()}"
 
 
-def alone(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of a command that is none of these processes, such as a training: Lightning would join them."""
+def alone(environment: Mapping[str, str] = os.environ, *, device: str = "cuda") -> dict[str, str]:
+    """The environment of a command that is none of these processes, such as a training: Lightning would join them.
+
+    Args:
+        environment: Of this process.
+        device: The GPU that it is to use; it sees that one only, if it has a number.
+    """
     gone = {*TORCHRUN, *SRUN, *GROUP}
-    return {k: v for k, v in environment.items() if k not in gone and not k.startswith("TORCHELASTIC_")}
+    kept = {k: v for k, v in environment.items() if k not in gone and not k.startswith("TORCHELASTIC_")}
+    _, _, number = device.partition(":")
+    if number:  # counts the GPUs that this process sees
+        visible = [name for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        kept["CUDA_VISIBLE_DEVICES"] = visible[int(number)] if visible else number
+    return kept

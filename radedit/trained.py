@@ -14,7 +14,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import WEIGHTS, composed
+from radedit.configuration import WEIGHTS, composed, device
 from radedit.data.atomic import write_atomically
 from radedit.data.cache import fingerprint
 from radedit.data.file_lock import FileLock
@@ -112,7 +112,8 @@ def _train(arguments: Sequence[str], folder: Path) -> None:
     command = [sys.executable, "-m", "radedit.train", *arguments, "logger=csv", "trainer.enable_progress_bar=false"]
     logger.info("Training: python -m %s", " ".join(command[2:]))
     with (folder / "training.log").open("ab") as log:
-        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=alone()).returncode
+        environment = alone(device=device())
+        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment).returncode
     if code:
         tail = (folder / "training.log").read_text(errors="replace").strip().splitlines()[-1:]
         raise ValueError(f"The training of {folder.parent.name} ended with code {code}: {' '.join(tail)} "

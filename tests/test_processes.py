@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from omegaconf import OmegaConf
@@ -71,6 +72,37 @@ def test_every_process_has_its_gpu(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert OmegaConf.create({"device": "${radedit.device:}"}).device == expected
+
+
+@pytest.mark.parametrize(
+    ("launcher", "expected"), [("BasicLauncher", "cuda"), ("JoblibLauncher", "cuda:1"), ("LocalLauncher", "cuda:1")]
+)
+def test_jobs_at_once_have_a_gpu_each_and_jobs_in_turn_the_first(
+    launcher: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = OmegaConf.create({"launcher": {"_target_": f"hydra.{launcher}"}, "job": {"num": 5}})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: settings)
+    assert OmegaConf.create({"device": "${radedit.device:}"}).device == expected
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "expected"),
+    [
+        (None, "cuda", None),
+        (None, "cpu", None),
+        (None, "cuda:2", "2"),
+        ("4,5", "cuda", "4,5"),
+        ("4,5", "cuda:1", "5"),
+    ],
+)
+def test_training_that_a_process_starts_sees_the_gpu_of_that_process(
+    visible: str | None, device: str, expected: str | None
+) -> None:
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert alone(environment, device=device).get("CUDA_VISIBLE_DEVICES") == expected
 
 
 @pytest.mark.parametrize("environment", [TORCHRUN, SRUN], ids=["torchrun", "srun"])

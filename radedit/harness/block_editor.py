@@ -66,13 +66,12 @@ class LoadedBlock:
 class Inverted:
     """Latents of some films, (B, C, h, w), and the inversion that an editor begins from, if it has one."""
 
-    editor: Editor
     x_0: Tensor
     trajectory: Trajectory | None
 
     def first(self, n: int) -> Inverted:
         """Of the first n films alone."""
-        return Inverted(self.editor, self.x_0[:n], self.trajectory and self.trajectory.first(n))
+        return Inverted(self.x_0[:n], self.trajectory and self.trajectory.first(n))
 
 
 class BlockEditor:
@@ -208,12 +207,14 @@ class BlockEditor:
         main = self._invert(editor, block, films)
         latents = {"vae": main.x_0} | self._edits(editor, block, c, main)
         if n_also:
-            block, films, inverted = block[:n_also], films[:n_also], [main.first(n_also)]
-            for name, editor in self.plan.also.items():
-                shared = next((one for one in inverted if editor.shares(one.editor)), None)
-                if shared is None:
-                    inverted.append(shared := self._invert(editor, block, films))
-                latents |= self._edits(editor, block, {name: self.c[self.scenario.prompt]}, shared, replay=False)
+            block, films = block[:n_also], films[:n_also]
+            inverted: dict[str | None, Inverted] = {None: main.first(n_also)}
+            for name, by in self.plan.inverted_by.items():
+                editor = self.plan.also[name]
+                if by == name:
+                    inverted[name] = self._invert(editor, block, films)
+                c = {name: self.c[self.scenario.prompt]}
+                latents |= self._edits(editor, block, c, inverted[by], replay=False)
         return {kind: self.bundle.decode(x).cpu() for kind, x in latents.items()}
 
     def _invert(self, editor: Editor, block: Sequence[Loaded], films: Tensor) -> Inverted:
@@ -222,7 +223,7 @@ class BlockEditor:
         posterior = record_randn(self.plan.seed, ids, device=films.device, stream="latent") if editor.samples else None
         x_0 = self.bundle.encode(films, posterior).float()
         trajectory = editor.invert(self.f_theta, x_0, self.schedule, self._randn(block), rows=self._rows)
-        return Inverted(editor, x_0, trajectory)
+        return Inverted(x_0, trajectory)
 
     def _edits(
         self, editor: Editor, block: Sequence[Loaded], c: Mapping[str, Tensor], inverted: Inverted, *,

@@ -42,16 +42,26 @@ class EditPlan:
     n_also: int = 0
     score: EditScore = directional
 
+    @property
+    def inverted_by(self) -> dict[str, str | None]:
+        """Name of each further editor → whose inversion it begins from: its own, another's, or `editor`'s (None)."""
+        own: dict[str | None, Editor] = {None: self.editor}
+        found: dict[str, str | None] = {}
+        for name, editor in self.also.items():
+            found[name] = next((other for other, one in own.items() if editor.shares(one)), name)
+            if found[name] == name:
+                own[name] = editor
+        return found
+
     def calls(self, n: int, *, has_reference: bool, done: int = 0) -> int:
         """Network calls, in images, that `n` records take after the first `done`, which are whole blocks."""
         each = self.editor.calls(self.steps, prompts=2)
         if has_reference:
             each += self.editor.calls(self.steps, prompts=1)
-        inverted = [self.editor]
-        also = 0
-        for editor in self.also.values():
-            shared = any(editor.shares(one) for one in inverted)
-            also += editor.calls(self.steps, prompts=1, replay=False, inverted=shared)
-            inverted.append(editor)
+        inverted_by = self.inverted_by
+        also = sum(
+            editor.calls(self.steps, prompts=1, replay=False, inverted=inverted_by[name] != name)
+            for name, editor in self.also.items()
+        )
         blocks, n_also = -(-n // self.block), max(0, min(n + done, self.n_also) - done)
         return blocks * self.block * each + n_also * also
