@@ -26,9 +26,9 @@ from typing import Any
 
 import torch
 from diffusers import DPMSolverMultistepScheduler, LEditsPPPipelineStableDiffusion
-from gpu import by_operator, flops, matrix_peak
 from paper_loops import algorithm_3
 from paper_size import paper_size
+from processor import by_operator, flops, matrix_peak
 from tables import arguments, draw_bars, forget_peak, peak_mib, write_rows
 from torch import Tensor, nn
 
@@ -195,9 +195,9 @@ def metered(*networks: Any) -> Iterator[Meter]:
         hook.remove()
 
 
-def measure(run: Run, images: int, peak: float | None) -> dict[str, Any]:
-    """One row of the table; `peak` is the GPU's, FLOP/s."""
-    assert run.bundle.vae is not None
+def measure(run: Run, images: int) -> dict[str, Any]:
+    """One row of the table."""
+    assert run.bundle.vae is not None and run.bundle.unet is not None
     forget_peak()
     with metered(run.bundle.unet) as unet, metered(run.bundle.vae.encoder, run.bundle.vae.decoder) as vae:
         started, busy = now(), time.process_time()
@@ -209,9 +209,10 @@ def measure(run: Run, images: int, peak: float | None) -> dict[str, Any]:
         "outside_network": round(1 - unet.seconds / seconds, 4),
         "in_autoencoder": round(vae.seconds / seconds, 4), "peak_mib": round(peak_mib()),
     }  # fmt: skip
-    if peak is not None:
-        rate = unet.images * flops(run.bundle.unet) / unet.seconds
-        row |= {"tflops": round(rate / 1e12, 1), "share_of_peak": round(rate / peak, 4)}
+    tokens = run.bundle.embed_prompts([""]).shape[1]
+    rate = unet.images * flops(run.bundle.unet, tokens=tokens) / unet.seconds
+    peak = matrix_peak(run.bundle.device.type, run.bundle.autocast or run.bundle.unet.dtype)
+    row |= {"tflops": round(rate / 1e12, 4), "share_of_peak": round(rate / peak, 4)}
     print(row, flush=True)
     return row
 
@@ -252,11 +253,12 @@ def main(
     data = draw(images, bundle.size)
     case = load(data, bundle)
     some = case.rows(slice(0, few or images))
-    peak = matrix_peak() if device != "cpu" else None
     about = f"T = {steps}, {images} images of {bundle.size} px, {machine()}"
-    print(about if peak is None else f"{about}; {peak / 1e12:.0f} TFLOP/s in a bfloat16 matrix product")
+    assert bundle.unet is not None
+    peak, dtype = matrix_peak(bundle.device.type, bundle.unet.dtype), str(bundle.unet.dtype).removeprefix("torch.")
+    print(f"{about}; {peak / 1e12:.3g} TFLOP/s in a {dtype} matrix product")
     theirs = replace(bundle, unet=copy.deepcopy(bundle.unet))  # LEDITS++ puts its own attention into the network
-    if bundle.vae is not None and bundle.unet is not None and bundle.vae.dtype != bundle.unet.dtype:
+    if bundle.vae is not None and bundle.vae.dtype != bundle.unet.dtype:
         theirs = replace(theirs, vae=copy.deepcopy(bundle.vae).to(bundle.unet.dtype))  # and wants one type
 
     def of(n: int) -> Case:
@@ -276,11 +278,11 @@ def main(
     }
     # A GPU compiles and chooses kernels for every number of rows; a CPU only has to load its libraries.
     for warm in (bundle, *others.values()):
-        for n, T in ((batch, 1), *((n, steps) for n in sizes if peak and warm.compiled)):
+        for n, T in ((batch, 1), *((n, steps) for n in sizes if device != "cpu" and warm.compiled)):
             started = now()
             ours(case.rows(slice(0, n)), warm, T, n)
             print(f"Warming up with {n} images took {now() - started:.0f} s", flush=True)
-    rows = [measure(run, len(of(run.batch).ids), peak) for method in methods.split(",") for run in runs[method]]
+    rows = [measure(run, len(of(run.batch).ids)) for method in methods.split(",") for run in runs[method]]
     per_edit = [row[clock] / (len(PROMPTS) * row["images"]) for row in rows]
     rows = [
         {**row, "seconds_an_edit": round(s, 4), "times_faster": round(per_edit[0] / s, 2)}
@@ -291,7 +293,7 @@ def main(
     said = [f"{s:.2f} s, {row['times_faster']:.1f}×" for s, row in zip(per_edit, rows, strict=True)]
     axis = "seconds an edit; × faster than the first"
     draw_bars(names, per_edit, said, axis, f"{about}, {clock}", Path(out) / "editing.png")
-    if peak:
+    if device != "cpu":
         by_operator(others.get("compiled", bundle), 2 * batch, Path(out) / "operators.csv")
     few_films, precise = case.rows(slice(0, min(3, images))), load_bundle(generator, device, torch.float64)
     single = load_bundle(generator, device, torch.float32) if generator == "paper_size" else bundle

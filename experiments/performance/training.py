@@ -33,8 +33,8 @@ import lightning as L
 import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import EMAModel
-from gpu import flops, matrix_peak
 from paper_size import SIZE, WORDS, paper_size
+from processor import flops, matrix_peak
 from tables import arguments, draw_bars, forget_peak, peak_mib, write_rows
 from torch import Tensor, nn
 
@@ -216,7 +216,7 @@ def main(
         work = flops(kind.from_config(config), training=True)
     films = torch.rand((images, 1, bundle.size, bundle.size), generator=torch.Generator().manual_seed(0))
     texts = [f"{WORDS[i % 3]} {WORDS[(i // 3) % 3]}" for i in range(len(films))]
-    best = matrix_peak() if device != "cpu" else None
+    best = matrix_peak(device) if device != "cpu" else None
     print(f"{machine()}, {mixed_precision()}; forward and backward take {work / 1e12:.3f} TFLOP an image", flush=True)
     if best:
         print(f"{best / 1e12:.0f} TFLOP/s in a bfloat16 matrix product", flush=True)

@@ -1,4 +1,4 @@
-"""What a GPU could do, what a U-Net asks of it, and where its time goes."""
+"""What a processor could do, what a U-Net asks of it, and where a GPU's time goes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from radedit.harness.cost import now
 from radedit.models.bundle import Bundle
 
-SIDE = 8192  # of the matrices
+SIDE = {"cuda": 8192, "cpu": 2048}  # of the matrices
 REST = "norms, activations and the like"
 KINDS = {  # part of a kernel's name → what it does; the first that fits
     "sdpa": "attention", "flash": "attention", "fmha": "attention",
@@ -25,28 +26,29 @@ KINDS = {  # part of a kernel's name → what it does; the first that fits
 }  # fmt: skip
 
 
-def matrix_peak(repeats: int = 20) -> float:
-    """FLOP/s of a bfloat16 matrix product of random numbers, the median of some."""
-    a, b = (torch.randn(SIDE, SIDE, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+@cache
+def matrix_peak(device: str, dtype: torch.dtype = torch.bfloat16, repeats: int = 20) -> float:
+    """FLOP/s of a matrix product of random numbers, the median of some."""
+    side = SIDE[torch.device(device).type]
+    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     seconds = []
     for _ in range(repeats + 3):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
+        started = now()
         a @ b
-        end.record()
-        end.synchronize()
-        seconds.append(start.elapsed_time(end) / 1000)
-    return float(2 * SIDE**3 / statistics.median(seconds[3:]))
+        seconds.append(now() - started)
+    return float(2 * side**3 / statistics.median(seconds[3:]))
 
 
 @cache  # it takes seconds
-def flops(unet: Any, *, training: bool = False) -> float:
+def flops(unet: Any, *, tokens: int = 128, training: bool = False) -> float:
     """Of a U-Net for one image, forward or forward and backward: products of matrices, convolutions and attention."""
     with torch.device("meta"):
         meta = type(unet).from_config(unet.config)
     side, width = unet.config["sample_size"], unet.config["cross_attention_dim"]
     with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.set_grad_enabled(training):
-        eps = meta(torch.zeros(1, unet.config["in_channels"], side, side), torch.zeros(1), torch.zeros(1, 128, width))
+        eps = meta(
+            torch.zeros(1, unet.config["in_channels"], side, side), torch.zeros(1), torch.zeros(1, tokens, width)
+        )
         if training:
             eps.sample.sum().backward()
     return float(counter.get_total_flops())
