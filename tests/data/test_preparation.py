@@ -182,7 +182,7 @@ def test_a_killed_run_goes_on_and_redoes_no_finished_block(tmp_path: Path) -> No
     def prepare(seconds: float) -> None:
         Preparation(Slow(tmp_path / "notes", seconds), tmp_path / "out", block=BLOCK, workers=2).run()
 
-    run = multiprocessing.get_context("fork").Process(target=prepare, args=(0.05,))
+    run = multiprocessing.get_context("fork").Process(target=prepare, args=(0.15,))
     run.start()
     blocks = tmp_path / "out/blocks"
     while len(finished := list(blocks.rglob("*.jsonl"))) < 2:

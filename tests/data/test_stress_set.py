@@ -221,17 +221,19 @@ def test_block_that_was_not_claimed_may_not_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("finishes", [True, False])
 def test_claim_may_wait_for_who_is_at_the_block(finishes: bool, tmp_path: Path) -> None:
     folder = tmp_path / "set"
-    heard, said = os.pipe()
+    (heard, said), (told, tell) = os.pipe(), os.pipe()
     if (child := os.fork()) == 0:
         writer = StressSetWriter(folder, FINGERPRINT)
         os.write(said, b"claimed" if writer.claim(0) else b"")
-        time.sleep(0.3)
+        os.read(told, 2)
+        time.sleep(0.2)
         if finishes:
             writer.write_block(0, *block_of(0))
         os.kill(os.getpid(), signal.SIGKILL)
     assert os.read(heard, 7) == b"claimed"
     with StressSetWriter(folder, FINGERPRINT) as writer:
         assert not writer.claim(0)
+        os.write(tell, b"go")
         assert writer.claim(0, wait=True) is not finishes
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
