@@ -16,19 +16,19 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke editors open test test-slow lint types format install constraints
+.PHONY: help demo smoke editors open test test-quick test-slow docs schema lint types format install constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-demo: $(env) ## A stress test on drawn radiographs, with a report: minutes on a laptop
+demo: $(env) ## A stress test on synthetic phantoms, with a report: minutes on a laptop
 	$(PY) -m radedit.stress +scenario=$(SCENARIO) preset=demo
 
 smoke: $(env) ## All three scenarios on a handful of records, predictors trained for a few steps: minutes
 	for scenario in acquisition manifestation population; do \
 	$(PY) -m radedit.stress +scenario=$$scenario preset=smoke || exit; done
 
-editors: $(env) ## All editors against known truth, on drawn radiographs
+editors: $(env) ## All editors against known truth, on synthetic phantoms
 	$(PY) -m radedit.benchmark
 
 open: $(env) realcxr outputs/open/bundle/unet/config.json ## The main job on real radiographs: make open REALCXR=/data/realcxr
@@ -47,11 +47,21 @@ realcxr:
 	echo "error: $(REALCXR) is no folder of openly licensed radiographs: its manifest.csv is missing, or has other columns."; \
 	echo "Say where it is: make open REALCXR=/data/realcxr"; exit 2; } >&2
 
+test-quick: $(env) ## Schedule, editing, verdict, layers: under a minute
+	$(PY) -m pytest -q tests/test_schedule.py tests/editing tests/harness/evidence/test_verdict.py tests/test_layers.py
+
 test: $(env) ## Fast tests, no GPU, no downloads
 	$(pytest)
 
 test-slow: $(env) ## Tests that train or run a scenario in earnest
 	$(pytest) -m 'slow and not gpu and not data and not weights' || [ $$? -eq 5 ] # 5: there is none
+
+docs: $(env) ## The documentation as a site, outputs/site; a broken link or reference is an error
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
+schema: $(env) ## Write the JSON schema of results.json into the docs
+	$(PY) -c "import json; from radedit.harness.evidence.results import schema; \
+	print(json.dumps(schema(), indent=1, ensure_ascii=False))" > docs/reference/results.schema.json
 
 lint: $(env) ## Style
 	$(PY) -m ruff check

@@ -3,46 +3,58 @@
 from __future__ import annotations
 
 import json
-import logging
-import sys
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import entry_point
-from radedit.data.atomic import write_atomically
-from radedit.harness.comparison import MEANINGS, Comparison, compare
-from radedit.harness.provenance import made_by
-from radedit.models.bundle import Bundle
-from radedit.report.sheet import sheet
+from radedit.app.command import entry_point, typed_command
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from radedit.models.bundle.bundle import Bundle
+    from radedit.studies.figures.comparison import Comparison
 
 
 @entry_point("compare")
 def main(config: DictConfig) -> None:
     """Edit, measure and draw every comparison."""
+    import torch
+
+    from radedit.data.io.atomic import write_atomically
+    from radedit.data.io.fingerprint import content_hash
+    from radedit.data.io.provenance import made_by
+    from radedit.report.images.sheet import sheet
+    from radedit.studies.figures.comparison import compare
+
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
+    print(f"report: {folder.resolve() / 'table.md'}\n", flush=True)
     bundle: Bundle = instantiate(config.generator)
     bundle.require("vae", "unet", "text_encoder", "tokenizer")
     found = {}
     lines = []
     for name, node in config.comparisons.items():
         comparison: Comparison = instantiate(node, _convert_="all")
-        logger.info("%s: %d films, %d ways", comparison.figure, len(comparison.reader.records), len(comparison.columns))
-        rows, pictures = compare(comparison, bundle, **config.setup)
-        shown = {caption: films[: config.n_pictures] for caption, films in pictures.items()}
-        sheet(shown, folder / f"{name}.png")
+        asked = [OmegaConf.to_container(part, resolve=True) for part in (node, config.setup)]
+        named = content_hash([asked, bundle.hash, config.n_pictures])[:12]
+        picture, numbers = (folder / "parts" / f"{name}-{named}.{kind}" for kind in ("png", "json"))
+        if numbers.is_file():  # of a run that was stopped
+            rows = json.loads(numbers.read_text(encoding="utf-8"))
+        else:
+            rows, pictures = compare(comparison, bundle, **config.setup)
+            numbers.parent.mkdir(exist_ok=True)
+            sheet({caption: images[: config.n_pictures] for caption, images in pictures.items()}, picture)
+            write_atomically(numbers, json.dumps(rows, ensure_ascii=False).encode())
+        shutil.copyfile(picture, folder / f"{name}.png")
         found[str(name)] = {"figure": comparison.figure, "claim": comparison.claim, "rows": rows}
         lines += [f"### {comparison.figure}\n", f"{comparison.claim}\n", *_table(rows, comparison.measures), ""]
     results = {
-        "command": f"python -m radedit.compare {' '.join(sys.argv[1:])}".strip(),
+        "command": typed_command("compare"),
         **made_by(),
         "generator": bundle.hash,
         "comparisons": found,
@@ -55,6 +67,8 @@ def main(config: DictConfig) -> None:
 
 def _table(rows: list[dict[str, object]], measures: Sequence[str]) -> list[str]:
     """A Markdown table, one line a column of the picture."""
+    from radedit.report.words.markdown import markdown
+    from radedit.studies.figures.comparison import MEANINGS
 
     def cell(estimate: dict[str, float | None]) -> str:
         value, low, high = estimate["value"], estimate["low"], estimate["high"]
@@ -62,7 +76,7 @@ def _table(rows: list[dict[str, object]], measures: Sequence[str]) -> list[str]:
 
     head = ["edit", "n", *(MEANINGS[name] for name in measures)]
     body = [[str(row["column"]), str(row["n"]), *(cell(row[name]) for name in measures)] for row in rows]  # type: ignore[arg-type]
-    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
+    return markdown([head, *body]).split("\n")
 
 
 if __name__ == "__main__":

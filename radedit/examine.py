@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from radedit.configuration import entry_point
-from radedit.data.atomic import write_atomically
-from radedit.harness.examine import Examination, draw_samples
-from radedit.harness.provenance import made_by
-from radedit.models.bundle import Bundle
-from radedit.report.sheet import sheet
+from radedit.app.command import entry_point, typed_command
+
+if TYPE_CHECKING:
+    from radedit.models.bundle.bundle import Bundle
+    from radedit.studies.generator.examine import Examination
 
 
 @entry_point("examine")
 def main(config: DictConfig) -> None:
-    """Examine the generator on films that it never saw, and draw samples."""
+    """Examine the generator on images that it never saw, and draw samples."""
+    import torch
+
+    from radedit.data.io.atomic import write_atomically
+    from radedit.data.io.provenance import made_by
+    from radedit.report.images.sheet import sheet
+    from radedit.studies.generator.examine import draw_samples
+
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
+    print(f"report: {folder.resolve() / 'examination.json'}\n", flush=True)
     bundle: Bundle = instantiate(config.generator)
     examination: Examination = instantiate(config.examination)
     figures = {
-        "command": f"python -m radedit.examine {' '.join(sys.argv[1:])}".strip(),
+        "command": typed_command("examine"),
         **made_by(),
         "generator": bundle.hash,
         **examination.run(bundle),

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import entry_point
-from radedit.data.stress_set import image_path
-from radedit.harness.explain import explain, load_tested
-from radedit.harness.provenance import git_commit, versions
-from radedit.report.explanation import write_explanation
-from radedit.report.results import Results, load
-from radedit.report.run_folder import find_stress_set
+from radedit.app.command import entry_point, typed_command
+
+if TYPE_CHECKING:
+    from radedit.harness.evidence.results import Results
 
 WORST = "worst"
 
@@ -22,36 +18,47 @@ WORST = "worst"
 @entry_point("explain")
 def main(config: DictConfig) -> None:
     """Find run, stress set and predictors, ask them, and write the page."""
+    import torch
+
+    from radedit.data.io.provenance import git_commit, versions, without_places
+    from radedit.data.stress_set import image_path
+    from radedit.harness.evidence.results import load
+    from radedit.harness.explain.case import explain, load_tested
+    from radedit.harness.stress.scenario import Addition, Removal
+    from radedit.harness.sweep.pooled import only
+    from radedit.report.case.page import write_explanation
+    from radedit.report.sweep.run_folder import find_stress_set, place_of
+
     if config.threads:
         torch.set_num_threads(config.threads)
     run = Path(str(config.run)).expanduser()
     results = load(run)
-    stress_set = find_stress_set(run, results.name, str(results.hashes.get("stress_set", "")))
+    stress_set = find_stress_set(run, results.name, results.hashes.stress_set)
     record = _worst(results, run) if config.record == WORST else str(config.record)
     given = OmegaConf.to_container(config.folders)
     assert isinstance(given, dict)
-    known = {predictor.key: predictor.folder for predictor in results.predictors}
+    known = {predictor.key: place_of(run, predictor.folder) for predictor in results.predictors}
     if unknown := [str(key) for key in given if key not in known]:
         raise ValueError(f"folders has {unknown[0]!r}, which {run} did not test. It tested {', '.join(known)}.")
     folders = known | {str(key): str(Path(str(folder)).expanduser()) for key, folder in given.items()}
-    tested = results.hashes["predictors"]
+    tested = {key: only(of_one) for key, of_one in results.hashes.predictors.items()}
     predictors = {key: load_tested(key, folder, tested[key], run) for key, folder in folders.items()}
-    scenario = results.config.get("scenario", {})
-    edited = scenario.get("edited", ())
+    scenario = results.scenario
     case = explain(
         stress_set,
         record,
         predictors,
-        finding=scenario.get("finding", results.finding),  # the label; the results have what it is called
-        structures=scenario.get("structures", ()),
-        edited=[edited] if isinstance(edited, str) else edited,  # of runs before several could be edited at once
+        finding=scenario.finding if isinstance(scenario, Removal) else "",
+        structures=scenario.structures,
+        edited=scenario.edited if isinstance(scenario, Addition) else (),
     )
     about = {
-        "command": f"python -m radedit.explain {' '.join(sys.argv[1:])}".strip(),
+        "command": typed_command("explain"),
         "commit": git_commit() or "",
         "versions": versions(),
         "folders": folders,
     }
+    about = without_places(about)
     folder = run / "explain" / Path(image_path("record", record)).stem
     print(write_explanation(case, results, run, folder, about).resolve())
 

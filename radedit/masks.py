@@ -155,7 +155,11 @@ def to_latent(edit: Tensor, keep: Tensor, factor: int) -> LatentMasks:
 
 
 def lesion_and_device(
-    sample: Sample, lesion: str = "pneumothorax", device: str = "drain", dilation_px: float = 5
+    sample: Sample,
+    lesion: str = "pneumothorax",
+    device: str = "drain",
+    dilation_px: float = 5,
+    device_dilation_px: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Edit a lesion and keep a device; the rest is free (Section 5.3).
 
@@ -164,12 +168,13 @@ def lesion_and_device(
         lesion: Name of the mask to edit.
         device: Name of the mask to keep; it may be empty.
         dilation_px: Both are dilated by this radius, in pixels of an image of 512: contours miss the border (App. C).
+        device_dilation_px: Radius for the device; None for the same. A wide margin keeps the lesion around the device.
 
     Returns:
         Pixels to edit and to keep, each bool, shape (1, H, W).
     """
     edit = dilate(_mask(sample, lesion), dilation_px)
-    keep = dilate(_mask(sample, device), dilation_px)
+    keep = dilate(_mask(sample, device), dilation_px if device_dilation_px is None else device_dilation_px)
     return _not_empty(edit, sample, f"mask {lesion!r}"), keep
 
 
@@ -179,7 +184,7 @@ def boxes_complement(sample: Sample, boxes: str = "opacities", mask: str | None 
     Args:
         sample: Must have boxes of that name, or the mask.
         boxes: Name of the boxes; every pixel that they touch is edited.
-        mask: Name of a mask to edit inside instead, for films that have no boxes; boxes where None.
+        mask: Name of a mask to edit inside instead, for images that have no boxes; boxes where None.
 
     Returns:
         Pixels to edit and to keep, each bool, shape (1, H, W).
@@ -259,7 +264,7 @@ def _mask(sample: Sample, name: str) -> Tensor:
     if mask.shape != sample.image.shape:
         raise ValueError(
             f"Mask {name!r} of record {sample.record.id!r} is {_size(mask)} but its image is {_size(sample.image)}. "
-            "Apply the same resize and crop to both; see radedit.data.transforms.preprocess."
+            "Apply the same resize and crop to both; see radedit.data.image.transforms.preprocess."
         )
     return mask
 

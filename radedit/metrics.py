@@ -33,7 +33,7 @@ def hausdorff95(predicted: Tensor, truth: Tensor) -> Tensor:
     Note:
         The paper's "95th percentile AHD" mixes two names; this is the percentile, `average_surface_distance` the
         average. MONAI gives NaN or infinity where a structure is empty, and its own mean leaves these out, so that a
-        structure that was missed would improve it. Here it counts as the film's diagonal, as far as anything can be.
+        structure that was missed would improve it. Here it counts as the image's diagonal, as far as anything can be.
     """
     return _distance(predicted, truth, lambda p, t: compute_hausdorff_distance(p, t, True, percentile=95))
 
@@ -51,7 +51,7 @@ def _distance(predicted: Tensor, truth: Tensor, measure: Callable[[Tensor, Tenso
     there = predicted.flatten(-2).any(-1) & truth.flatten(-2).any(-1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # MONAI's advice to itself
-        for film, structure in there.nonzero().tolist():
-            where = (slice(film, film + 1), slice(structure, structure + 1))
-            distance[film, structure] = measure(predicted[where].float(), truth[where].float()).item()
+        for image, structure in there.nonzero().tolist():
+            where = (slice(image, image + 1), slice(structure, structure + 1))
+            distance[image, structure] = measure(predicted[where].float(), truth[where].float()).item()
     return distance

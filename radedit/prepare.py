@@ -1,9 +1,9 @@
 """Check a data set, and on request copy it small or encode it: `python -m radedit.prepare dataset=… dataset.root=…`.
 
 summary.json       counts by split, view and label, and what was left out
-index.parquet      one row a film: what is known of it, and what its check found
-sheet.png          some films with their masks and boxes
-missing.csv, unreadable.csv, identical.csv    only where there are such films
+index.parquet      one row an image: what is known of it, and what its check found
+sheet.png          some images with their masks and boxes
+missing.csv, unreadable.csv, identical.csv    only where there are such images
 resized-<size>/    on request: images, masks and the tables manifest.csv and boxes.csv
 """
 
@@ -12,23 +12,19 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import CONF, entry_point
-from radedit.data.atomic import write_atomically
-from radedit.data.file_lock import FileLock
-from radedit.data.preparation import IDENTICAL, MISSING, UNREADABLE, Preparation
-from radedit.data.resized import ResizedCopy
-from radedit.data.transforms import preprocess
-from radedit.harness.provenance import made_by
-from radedit.report.contact_sheet import contact_sheet
-from radedit.types import Reader
+from radedit.app.command import entry_point, typed_command
+from radedit.app.configuration import CONF
+
+if TYPE_CHECKING:
+    from radedit.data.checks.preparation import Preparation
+    from radedit.types import Dataset
 
 SHEET_PX = 256
 
@@ -36,35 +32,43 @@ SHEET_PX = 256
 @entry_point("prepare")
 def main(config: DictConfig) -> None:
     """Refuse what can be refused at once, then check, copy and encode."""
+    from radedit.data.checks.preparation import Preparation
+    from radedit.data.checks.resized import ResizedCopy
+    from radedit.data.image.transforms import preprocess
+    from radedit.data.io.file_lock import FileLock
+    from radedit.report.images.contact_sheet import contact_sheet
+
     out, workers = Path(config.out).expanduser(), config.workers or len(os.sched_getaffinity(0))
-    reader = open_set(config, {"out": out, "cache": Path(config.cache)})
+    dataset = open_set(config, {"out": out, "cache": Path(config.cache)})
     latents = None
     if config.latents:
         from radedit.training.latent_cache import LatentCache  # takes seconds, which a mere check need not wait
 
         latents = LatentCache(instantiate(config.generator), config.generator.get("folder"), config.size, config.cache)
     copy = ResizedCopy(out / f"resized-{config.size}", config.size) if config.resized else None
-    preparation = Preparation(reader, out, copy=copy, block=config.block, workers=workers)
+    preparation = Preparation(dataset, out, copy=copy, block=config.block, workers=workers)
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".lock"):
         missing = preparation.run(retry=config.retry)
         write_summary(preparation, out)
         shown = [] if missing else preparation.records_to_show(config.n_sheet)
         if shown:
-            contact_sheet([preprocess(reader.load(record), SHEET_PX) for record in shown], out / "sheet.png")
+            contact_sheet([preprocess(dataset.load(record), SHEET_PX) for record in shown], out / "sheet.png")
         if latents is not None and not missing:
-            print("Films and their latents for trainings on this set: {}, {}".format(*latents.fill(reader, workers)))
+            print("Images and their latents for trainings on this set: {}, {}".format(*latents.fill(dataset, workers)))
     print(out.resolve())
     if missing:
         raise SystemExit(2)
 
 
-def open_set(config: DictConfig, written: Mapping[str, Path]) -> Reader:
+def open_set(config: DictConfig, written: Mapping[str, Path]) -> Dataset:
     """The data set, without its own look for missing files, which would end at them.
 
     Raises:
         ValueError: If no data set was chosen, or one of the folders `written` to lies in it.
     """
+    from radedit.types import Dataset
+
     if "dataset" not in config:
         choices = sorted(path.stem for path in (CONF / "dataset").glob("*.yaml"))
         raise ValueError(f"No dataset was given. Say dataset=… with one of: {', '.join(choices)}.")
@@ -76,22 +80,26 @@ def open_set(config: DictConfig, written: Mapping[str, Path]) -> Reader:
                     f"name another {name}."
                 )
     takes = inspect.signature(get_object(config.dataset["_target_"])).parameters
-    reader = instantiate(config.dataset, **({"check_files": False} if "check_files" in takes else {}))
-    if not isinstance(reader, Reader):
-        raise ValueError(f"A {type(reader).__name__} has no records of its own. Name one data set, such as realcxr.")
-    return reader
+    dataset = instantiate(config.dataset, **({"check_files": False} if "check_files" in takes else {}))
+    if not isinstance(dataset, Dataset):
+        raise ValueError(f"A {type(dataset).__name__} has no records of its own. Name one data set, such as realcxr.")
+    return dataset
 
 
 def write_summary(preparation: Preparation, out: Path) -> None:
-    """Tell and write the counts, and where the films stand that need a look."""
-    command = f"python -m radedit.prepare {' '.join(sys.argv[1:])}".strip()
+    """Tell and write the counts, and where the images stand that need a look."""
+    from radedit.data.checks.preparation import IDENTICAL, MISSING, UNREADABLE
+    from radedit.data.io.atomic import write_atomically
+    from radedit.data.io.provenance import made_by
+
+    command = typed_command("prepare")
     figures = {"command": command, **made_by(), **preparation.census.figures()}
     write_atomically(out / "summary.json", (json.dumps(figures, indent=1, ensure_ascii=False) + "\n").encode())
     print(preparation.census.text())
     for file, what in {
         MISSING: "Files are missing; fetch them, then run the same command again",
-        UNREADABLE: "Some films can't be read and are left out; fetch them again, then add retry=true",
-        IDENTICAL: "Some films have the very same pixels",
+        UNREADABLE: "Some images can't be read and are left out; fetch them again, then add retry=true",
+        IDENTICAL: "Some images have the very same pixels",
     }.items():
         if (out / file).exists():
             print(f"  {what}: {out / file}")

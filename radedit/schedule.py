@@ -36,7 +36,7 @@ class Schedule:
     Note:
         The step before t is the step before it *in the list*. diffusers' DDIM goes down by 1000 // T training timesteps
         instead. Both agree for leading spacing, and for trailing spacing where T divides 1000; elsewhere (T = 75, say)
-        theirs ends at another noise level than the one that the network is told next.
+        theirs ends at another noise level than the one that the network gets next.
     """
 
     alpha_bar: Tensor

@@ -5,31 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from radedit.configuration import arguments_as, entry_point
-from radedit.data.atomic import write_atomically
-from radedit.harness.provenance import made_by
-from radedit.harness.score_study import by_failure, study, sweep
-from radedit.report.score_figure import score_figure
-from radedit.stress import require_scenario
-from radedit.stress_sets import asked
+from radedit.app.command import entry_point, typed_command
 
 
-@entry_point("stress")
-def run(config: DictConfig) -> None:
-    """Score every film of the set, and tell good edits from failures by the score alone."""
-    what = asked(config)
+@entry_point("score", needs="scenario", one_job=True)
+def main(config: DictConfig) -> None:
+    """Score every image of the set, and tell good edits from failures by the score alone."""
+    from radedit.app.stress_sets import requested
+    from radedit.data.io.atomic import write_atomically
+    from radedit.data.io.provenance import made_by
+    from radedit.data.stress_set import require_whole_set
+    from radedit.studies.score.figure import score_figure
+    from radedit.studies.score.study import by_failure, study, sweep
+
+    what = requested(config)
     if not (what.folder / "manifest.csv").is_file():
-        raise FileNotFoundError(
-            f"There is no finished stress set in {what.folder}. Make it first: python -m radedit.stress "
-            f"{' '.join(argument for argument in sys.argv[1:] if not argument.startswith('hydra.'))}"
-        )
+        command = typed_command("stress")
+        raise FileNotFoundError(f"There is no finished stress set in {what.folder}. Make it first: {command}")
+    require_whole_set(what.folder)
     folder = Path(config.out) / "score" / what.folder.name
     folder.mkdir(parents=True, exist_ok=True)
+    print(f"report: {folder.resolve() / 'score.json'}\n", flush=True)
     scored = study(what.scenario, what.data, what.bundle, what.folder)
     table, thresholds = by_failure(scored), sweep(scored)
     score_figure(scored, what.plan.threshold, folder / "score.png")
@@ -53,13 +53,6 @@ def run(config: DictConfig) -> None:
         good = "" if row["good"] is None else f", {100 * row['good']:.0f} % of them good"
         print(f"threshold {row['threshold']:5.2f}: {row['kept']:4.0f} of {row['of']:.0f} kept{good}")
     print(folder.resolve())
-
-
-def main() -> None:
-    """One stress set, not a sweep."""
-    require_scenario()
-    with arguments_as([*sys.argv[1:], "hydra.mode=RUN"]):
-        run()
 
 
 if __name__ == "__main__":

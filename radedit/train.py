@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
-import torch
 from hydra.utils import instantiate
-from lightning import Trainer
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from radedit.configuration import CONF, arguments_as, close_logger, entry_point, name_missing_choice
-from radedit.data.atomic import remove_leftovers
-from radedit.data.file_lock import FileLock
-from radedit.models.bundle import adopt, lacking
-from radedit.trained import note_recipe, recipe
-from radedit.training.checkpoint import BestPoint, ResumePoint, WholeCheckpoints, check_whole
-
-logger = logging.getLogger(__name__)
+from radedit.app.command import entry_point
+from radedit.app.configuration import CONF, arguments_as, close_logger
 
 
-@entry_point("train")
+@entry_point("train", needs="experiment")
 def run(config: DictConfig) -> None:
     """Train, then export what was trained."""
-    name_missing_choice(config, "experiment", key="module")
+    import torch
+    from lightning.pytorch.utilities import rank_zero_only
+
+    from radedit.data.io.atomic import remove_leftovers
+    from radedit.data.io.file_lock import FileLock
+
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = Path(config.folder)
@@ -43,43 +37,46 @@ def run(config: DictConfig) -> None:
 
 def _train(config: DictConfig, folder: Path) -> None:
     """Begin, or go on from the last checkpoint."""
+    import torch
+
+    from radedit.app.loggers import open_logger
+    from radedit.app.trained_predictors import note_recipe, recipe
+    from radedit.training.fit import fit
+    from radedit.training.step_progress import StepProgress
+
     torch.manual_seed(config.seed)  # the first weights; whatever is drawn later has a generator of its own
     _adopt(config.adopt, Path(config.bundle))
     named = recipe(config)
-    last = folder / "checkpoints" / "last.ckpt"
-    if last.exists():
-        check_whole(last)
-        logger.info("Going on from %s", last)
     data, module = instantiate(config.data, _convert_="all"), instantiate(config.module, _convert_="all")
-    if hasattr(module, "prepare"):
-        module.prepare(data)
-    best = BestPoint(folder / "best", config.monitor) if config.monitor else None
-    kept: list[Callback] = [*([best] if best else []), ResumePoint(last, config.ckpt_every)]
-    callbacks = [*instantiate(config.callbacks), *kept]
-    if config.trainer.enable_progress_bar:  # it shows the loss, for which a GPU is waited for
-        callbacks.append(TQDMProgressBar(refresh_rate=config.trainer.log_every_n_steps))
-    trainer: Trainer = instantiate(
-        config.trainer, callbacks=callbacks, logger=instantiate(config.logger), plugins=[WholeCheckpoints()]
-    )
-    _no_requeue(trainer)
+    callbacks = instantiate(config.callbacks)
+    if config.trainer.enable_progress_bar:
+        callbacks = [*callbacks, StepProgress(config.trainer.log_every_n_steps)]
+    run_logger = open_logger(config.logger)
     try:
-        for run_logger in trainer.loggers:
-            run_logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-        with _ctrl_c_is_one(), _dead_loader_is_told():
-            trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
-        if best and best.best_model_path:
-            module.load_state_dict(
-                torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
-            )
+        trainer = fit(
+            module,
+            data,
+            partial(instantiate, config.trainer, enable_progress_bar=False, logger=run_logger or False),
+            folder,
+            monitor=config.monitor,
+            ckpt_every=config.ckpt_every,
+            callbacks=callbacks,
+            hyperparameters=OmegaConf.to_container(config, resolve=True),  # type: ignore[arg-type]
+        )
         if trainer.is_global_zero:
             module.export(data, Path(config.bundle))
             note_recipe(Path(config.bundle), named)
     finally:
-        close_logger(trainer.loggers)
+        close_logger([run_logger])
 
 
 def _adopt(config: DictConfig, bundle: Path) -> None:
     """Take parts of another bundle; one rank does, of those that torchrun or SLURM started at once."""
+    import torch
+
+    from radedit.data.io.file_lock import FileLock
+    from radedit.models.bundle.bundle import adopt, lacking
+
     if not (config.folder or config.generator):
         return
     bundle.mkdir(parents=True, exist_ok=True)
@@ -88,41 +85,6 @@ def _adopt(config: DictConfig, bundle: Path) -> None:
             adopt(Path(config.folder), bundle, config.parts)
         elif absent := lacking(bundle, config.parts):
             instantiate(config.generator).save(bundle, dtype=torch.float32, parts=absent)
-
-
-@contextmanager
-def _ctrl_c_is_one() -> Iterator[None]:
-    """Lightning makes an exit with code 1 of it."""
-    try:
-        yield
-    except SystemExit as end:
-        if isinstance(end.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from end
-        raise
-
-
-def _no_requeue(trainer: Trainer) -> None:
-    """Under SLURM, leave SIGUSR1 alone: Lightning would save in the middle of a step, and to where no run goes on from.
-
-    `sbatch --requeue` starts the same command again, which goes on from the last checkpoint.
-    """
-    environment = getattr(trainer.strategy, "cluster_environment", None)
-    if isinstance(environment, SLURMEnvironment):
-        environment.auto_requeue = False
-
-
-@contextmanager
-def _dead_loader_is_told() -> Iterator[None]:
-    """torch has no exception of its own for it."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise ChildProcessError(
-            "A process that loads batches was killed, perhaps for want of memory. The last checkpoint is kept: the "
-            "same command goes on from there. Fewer data.loaders, or smaller batches, take less memory."
-        ) from error
 
 
 def in_setting(arguments: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ class NoisePredictor(Protocol):
     """f_θ of Eq. 3: predicts the noise in `x_t`.
 
     A plain function is enough. A network that offers `pair(x_t, t, c) -> (eps_cond, eps_uncond)` as well
-    answers both halves of classifier-free guidance in one call; editors ask for it through `predict_pair`.
+    returns both halves of classifier-free guidance in one call; editors ask for it through `predict_pair`.
     """
 
     def __call__(self, x_t: Tensor, t: int | Tensor, c: Tensor | None) -> Tensor:
@@ -60,14 +60,14 @@ class Record:
 
     Attributes:
         id: Unique within its data set; noise streams are bound to it.
-        subject_id: Patient; statistics resample these, splits never share them.
+        patient_id: Patient; statistics resample these, splits never share them.
         labels: Finding → 0 or 1; a finding that was not read is absent.
         report: Impression, or a list of findings; empty if there is none.
         attributes: Anything else a scenario may select or report by (view, hospital, source, licence, …).
     """
 
     id: str
-    subject_id: str
+    patient_id: str
     labels: Mapping[str, int] = field(default_factory=dict)
     report: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Sample:
 
 
 @runtime_checkable
-class Reader(Protocol):
+class Dataset(Protocol):
     """A data set: records first (cheap), samples on demand.
 
     `load` raises `ValueError` for an unreadable record; long runs skip it, count it and list it.

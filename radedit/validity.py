@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import json
-import logging
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from radedit.configuration import CONF, arguments_as, composed, entry_point
-from radedit.data.atomic import write_atomically
-from radedit.data.cache import fingerprint
-from radedit.data.fingerprint import content_hash
-from radedit.data.held import Held
-from radedit.harness.cheap import Family, Member, film_data, obtain
-from radedit.harness.edit_files import prepare_folder
-from radedit.harness.provenance import made_by
-from radedit.harness.scenario import Removal, question
-from radedit.harness.trial_films import TrialFilms, ask, constant_masks, measure_of, records
-from radedit.harness.validity import Tried, validity
-from radedit.models.constant import ConstantClassifier, ConstantSegmenter
-from radedit.report.validity_figure import draw
-from radedit.report.validity_table import validity_table
-from radedit.stress_sets import Asked, asked, require
+from radedit.app.command import entry_point, typed_command
+from radedit.app.configuration import composed
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from radedit.app.stress_sets import RequestedSet
+    from radedit.studies.shared.cheap_predictors import Family, Member
 
 
-@entry_point("validity")
-def run(config: DictConfig) -> None:
+@entry_point("validity", needs="scenario", one_job=True)
+def main(config: DictConfig) -> None:
     """Find the stress set, train what is missing, ask everyone, and say how near each way of testing comes."""
+    import torch
+
+    from radedit.data.batches.cache import fingerprint
+    from radedit.data.io.atomic import write_atomically
+    from radedit.data.io.fingerprint import content_hash
+    from radedit.data.io.progress import tracked
+    from radedit.data.io.provenance import made_by
+    from radedit.data.views.cached import CachedDataset
+    from radedit.harness.single.outputs import prepare_folder
+    from radedit.harness.stress.scenario import question
+    from radedit.studies.shared.cheap_predictors import obtain
+    from radedit.studies.shared.trial_images import TrialImages, ask, measure_of, records
+    from radedit.studies.validity.figure import draw
+    from radedit.studies.validity.table import validity_table
+    from radedit.studies.validity.validity import Tried, validity
+
     if config.threads:
         torch.set_num_threads(config.threads)
     out = Path(config.out)
@@ -50,26 +52,26 @@ def run(config: DictConfig) -> None:
         family.member(strength, seed) for strength in config.cheap.strengths for seed in range(config.cheap.seeds)
     ]
     own_test = next(node.own_test for node in config.predictors.values() if "own_test" in node)
-    ordinary = Held(instantiate(own_test, _convert_="all"))
+    in_distribution = CachedDataset(instantiate(own_test, _convert_="all"))
     corruption = instantiate(config.validity.corruption)
     hashes = {
         "stress_sets": {name: json.loads((what.folder / "meta.json").read_text())["content_hash"]
                         for name, what in asks.items()},
         "predictors": {member.key: member.hash for member in members},
-        "ordinary": content_hash(fingerprint(ordinary.reader)),
+        "in_distribution": content_hash(fingerprint(in_distribution.dataset)),
         "generator": first.bundle.hash,
     }  # fmt: skip
     named = content_hash([hashes, asdict(corruption), config.validity.n_match])
     folder = out / "validity" / f"{first.scenario.name}-{named[:12]}"
     title = question([what.scenario for what in asks.values()])
-    print(f"{title}\n{folder}\n", flush=True)
+    print(f"{title}\nreport: {folder.resolve() / 'table.md'}\n", flush=True)
 
     trained = obtain(members, out / "predictors_cheap", Path(config.cache))
     ready = time.monotonic()
     bundle = first.bundle
     bundle.require("image_encoder")
     sets = [
-        TrialFilms.of(
+        TrialImages.of(
             name, what.scenario, what.data, what.folder, bundle.size, lambda x: bundle.embed_image(x.to(bundle.device)),
             corruption, config.validity.n_match,
         )
@@ -82,10 +84,11 @@ def run(config: DictConfig) -> None:
     }
     who |= {key: (one, None, None) for key, one in _constants(family, members[0], first, Path(config.cache)).items()}
     tried = []
-    for number, (key, (predictor, strength, seed)) in enumerate(who.items(), start=1):
-        logger.info("Asking %d of %d: %s", number, len(who), key)
-        answers = folder / "answers" / f"{key}-{predictor.hash[:12]}"
-        tried.append(Tried(key, strength, seed, ask(predictor, sets, ordinary, size=bundle.size, folder=answers)))
+    for key, (predictor, strength, seed) in tracked(who.items(), len(who), "Predicting", "predictors"):
+        predictions = folder / "predictions" / f"{key}-{predictor.hash[:12]}"
+        tried.append(
+            Tried(key, strength, seed, ask(predictor, sets, in_distribution, size=bundle.size, folder=predictions))
+        )
     measure, delta = measure_of(sets), float(config.validity.delta)
     chosen = {"kept": records(sets, kept=True), "all": records(sets, kept=False)}
     results = {
@@ -99,7 +102,7 @@ def run(config: DictConfig) -> None:
         "trained_now": len(trained.new),
         "failed": trained.failed,
         "minutes": {"train": (ready - clock) / 60, "all": (time.monotonic() - clock) / 60},
-        "command": f"python -m radedit.validity {' '.join(sys.argv[1:])}",
+        "command": typed_command("validity"),
         **made_by(),
         "hashes": hashes,
     }
@@ -110,41 +113,38 @@ def run(config: DictConfig) -> None:
     print(f"{text}\n{folder.resolve()}")
 
 
-def _asked(config: DictConfig) -> dict[str, Asked]:
+def _asked(config: DictConfig) -> dict[str, RequestedSet]:
     """Name of the addition → its stress set, finished; or one set without a name."""
+    from radedit.app.stress_sets import requested, require
+
     given = config.stress_set
     if "addition" not in config:
-        return {"": require(asked(config), given, f"+scenario={config.scenario.name}")}
+        return {"": require(requested(config), given, f"+scenario={config.scenario.name}")}
     additions = str(config.additions).split(",")
     if given is not None and not isinstance(given, Mapping | DictConfig):
         raise ValueError(f"stress_set is {given!r}; of this scenario it is {{{additions[0]}: folder, …}}.")
     overrides = list(HydraConfig.get().overrides.task)
     found = {}
     for addition in additions:
-        what = asked(composed("validity", [*overrides, f"addition={addition}"]))
+        what = requested(composed("validity", [*overrides, f"addition={addition}"]))
         folder = None if given is None else given.get(addition)
         found[addition] = require(what, folder, f"+scenario={config.scenario.name} additions={addition}")
     return found
 
 
-def _constants(family: Family, first: Member, what: Asked, cache: Path) -> dict[str, Any]:
+def _constants(family: Family, first: Member, what: RequestedSet, cache: Path) -> dict[str, Any]:
     """Predictors that never look, by key."""
+    from radedit.harness.stress.scenario import Removal
+    from radedit.models.constant import ConstantClassifier, ConstantSegmenter
+    from radedit.studies.shared.cheap_predictors import image_data
+    from radedit.studies.shared.trial_images import constant_masks
+
     if isinstance(what.scenario, Removal):
         finding, size = what.scenario.finding, family.size
         return {f"always_{name}": ConstantClassifier(finding, p, size=size) for name, p in (("yes", 1.0), ("no", 0.0))}
-    data = film_data(first, cache)
+    data = image_data(first, cache)
     data.setup()
-    return {"mean_shape": ConstantSegmenter(constant_masks(data.films["train"].films, family.masks))}
-
-
-def main() -> None:
-    """All jobs of the scenario's sweep are one here: it has no seeds of its own."""
-    arguments = sys.argv[1:]
-    if not any(argument.startswith("+scenario=") or argument.startswith("-") for argument in arguments):
-        scenarios = ", ".join(sorted(path.stem for path in (CONF / "cheap").glob("*.yaml")))
-        raise SystemExit(f"error: No scenario was given. Say +scenario=… with one of: {scenarios}.")
-    with arguments_as([*arguments, "hydra.mode=RUN"]):
-        run()
+    return {"mean_shape": ConstantSegmenter(constant_masks(data.images["train"].images, family.masks))}
 
 
 if __name__ == "__main__":

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
-from radedit.configuration import entry_point
-from radedit.data.atomic import write_atomically
-from radedit.report.results import FILE, load
-from radedit.report.wandb_workspace import specification, workspace
+from radedit.app.command import entry_point
 
 
 @entry_point("workspace")
 def main(config: DictConfig) -> None:
     """Read which metrics finished runs have, and make a view of them."""
+    from radedit.data.io.atomic import write_atomically
+    from radedit.harness.evidence.results import FILE, load
+    from radedit.report.wandb.workspace import specification, workspace
+
     named = config.runs if isinstance(config.runs, ListConfig) else [config.runs]
     places = [Path(str(place)).expanduser() for place in named]
     folders = [path.parent for place in places for path in sorted([*place.glob(FILE), *place.glob(f"*/{FILE}")])]
@@ -26,10 +26,7 @@ def main(config: DictConfig) -> None:
         )
     if config.save and config.entity is None:
         raise ValueError("entity was not given. Say entity=… (W&B user or team), or save=false to write a file only.")
-    for folder in folders:
-        load(folder)  # says what is wrong with it
-    runs = [json.loads((folder / FILE).read_text(encoding="utf-8")) for folder in folders]
-    view = workspace(str(config.entity or ""), config.project, config.name, runs)
+    view = workspace(str(config.entity or ""), config.project, config.name, [load(folder) for folder in folders])
     if config.save:
         print(view.save().url)
         return

@@ -34,7 +34,7 @@ def run(main: Callable[[], None], arguments: Sequence[str]) -> int:
 
 
 def save_tiny_predictors(folder: Path, seed: int = 0) -> list[str]:
-    """Write a classifier and a segmenter with random weights for films of 32 px.
+    """Write a classifier and a segmenter with random weights for images of 32 px.
 
     Returns:
         Overrides that make `radedit.stress` test these.

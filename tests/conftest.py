@@ -8,16 +8,44 @@ os.environ["WANDB_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+import copy
+import gc
+import io
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobRuntime
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 
+from radedit.app.configuration import CONF
+
+gc.disable()  # until all is imported: what stays need not be looked through for garbage again and again
 torch.set_num_threads(1)  # pytest-xdist has a process for each core
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Everything that tests import is there now."""
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter clean up behind itself."""
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +53,67 @@ def _in_a_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """Runs, W&B files and Hydra's outputs are written relative to the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("RADEDIT_CACHE", str(tmp_path.parent / "radedit-cache"))
 
 
 @pytest.fixture(autouse=True)
 def _hydra_is_not_left_open() -> Iterator[None]:
     yield
     GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_yaml_is_parsed_once() -> Iterator[None]:
+    """Hydra reads thirty files for a configuration, the same ones for most tests; one that changed is read again."""
+    load = OmegaConf.load
+    parsed: dict[tuple[str, int, int], Any] = {}
+
+    def load_once(file: Any) -> Any:
+        name = file.name if isinstance(file, io.TextIOWrapper) else file
+        if not isinstance(name, str | Path):
+            return load(file)
+        state = os.stat(name)
+        key = (os.path.realpath(name), state.st_mtime_ns, state.st_size)
+        if key not in parsed:
+            parsed[key] = load(file)
+        return copy.deepcopy(parsed[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", staticmethod(load_once))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_command_line_is_composed_once() -> Iterator[None]:
+    """A command has Hydra compose one configuration up to four times, and each takes longer than many a test."""
+    compose = ConfigLoaderImpl._load_configuration_impl
+    kept: dict[tuple[Any, ...], DictConfig] = {}
+
+    def compose_once(
+        self: ConfigLoaderImpl, config_name: str | None, overrides: list[str], run_mode: RunMode,
+        from_shell: bool = True, validate_sweep_overrides: bool = True,
+    ) -> DictConfig:  # fmt: skip
+        how: dict[str, Any] = {"overrides": overrides, "run_mode": run_mode, "from_shell": from_shell}
+        files = {Path(source.path) for source in self.get_sources() if source.scheme() == "file"}
+        if not from_shell or files != {CONF}:  # other folders may change while a test runs
+            return compose(self, config_name, **how, validate_sweep_overrides=validate_sweep_overrides)
+        key = (config_name, *overrides, os.getcwd(), str(JobRuntime.instance().conf))
+        if key not in kept:
+            found = compose(self, config_name, **how, validate_sweep_overrides=validate_sweep_overrides)
+            if "???" in found.hydra.runtime.choices.values():  # a mistake in some modes
+                return found
+            kept[key] = found
+            for old in [*kept][:-8]:
+                del kept[old]
+        elif validate_sweep_overrides:
+            how["overrides"] = OverridesParser.create().parse_overrides(overrides)
+            self.validate_sweep_overrides_legal(**how)
+        return copy.deepcopy(kept[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConfigLoaderImpl, "_load_configuration_impl", compose_once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +124,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a generator bundle with random weights, for films of 32 px. Not to be written to."""
+    """Folder of a generator bundle with random weights, for images of 32 px. Not to be written to."""
     from tests.tiny_bundle import save_tiny_bundle  # diffusers takes seconds, which other tests need not wait
 
     return save_tiny_bundle(tmp_path_factory.mktemp("bundle"))
@@ -58,7 +141,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Filled with the key of every cheap predictor that is trained."""
-    from radedit.harness import cheap
+    from radedit.studies.shared import cheap_predictors as cheap
 
     keys: list[str] = []
     train = cheap.train

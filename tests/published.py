@@ -88,7 +88,7 @@ def image_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def image_weights() -> dict[str, Tensor]:
-    """Random weights of them, of a scale at which films differ."""
+    """Random weights of them, of a scale at which images differ."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(name: str, shape: tuple[int, ...]) -> Tensor:

@@ -13,8 +13,8 @@ from PIL import Image
 from radedit.phantom.render import render
 from radedit.phantom.world import Case, World
 
-SHAPES = ((96, 96), (96, 112), (128, 104))  # height and width of the films, px, in turn
-SOURCES = ("cohen", "hannover", "cohen", "nih")  # of subjects, in turn
+SHAPES = ((96, 96), (96, 112), (128, 104))  # height and width of the images, px, in turn
+SOURCES = ("cohen", "hannover", "cohen", "nih")  # of patients, in turn
 VIEWS = ("PA", "AP", "AP supine")
 FINDINGS = ("COVID-19", "No Finding", "Pneumothorax; Effusion", "")
 COLUMNS = (
@@ -24,12 +24,12 @@ COLUMNS = (
 
 
 def write_realcxr(folder: Path, n: int = 24, *, joined: int = 0) -> Path:
-    """Write two tiers of `n` films in all, two of each subject, every fifth without masks.
+    """Write two tiers of `n` images in all, two of each patient, every fifth without masks.
 
     Args:
         folder: Made by this.
-        n: Films.
-        joined: How many of the first films have lungs that touch, so that they can't be told apart.
+        n: Images.
+        joined: How many of the first images have lungs that touch, so that they can't be told apart.
     """
     cases = [World(seed=7).case("realcxr", i // 2, i % 2) for i in range(n)]
     for tier, chosen in (("", range(0, n, 2)), ("noncommercial", range(1, n, 2))):
@@ -43,17 +43,17 @@ def _write_tier(folder: Path, cases: dict[int, Case], tier: str, joined: int) ->
     rows, boxes = [], []
     for i, case in cases.items():
         height, width = SHAPES[i % len(SHAPES)]
-        film = render(case, max(height, width))
-        name, masked = f"film_{i:03d}", i % 5 != 4
-        image = (255 * _cut(film.image, height, width)).round().astype(np.uint8)
+        radiograph = render(case, max(height, width))
+        name, masked = f"image_{i:03d}", i % 5 != 4
+        image = (255 * _cut(radiograph.image, height, width)).round().astype(np.uint8)
         Image.fromarray(image).save(folder / "images" / f"{name}.jpg", quality=95)
         if masked:
-            lungs = _cut(film.masks["lungs"], height, width)
+            lungs = _cut(radiograph.masks["lungs"], height, width)
             lungs[height // 2] |= i < joined
             Image.fromarray(255 * lungs.astype(np.uint8)).save(folder / "masks" / f"{name}.png")
             boxes += [
                 {"file": f"images/{name}.jpg", "label": f"{side}_lung"}
-                | _box(_cut(film.masks[f"{side}_lung"], height, width))
+                | _box(_cut(radiograph.masks[f"{side}_lung"], height, width))
                 for side in ("left", "right")
             ]
         values = {
@@ -78,7 +78,7 @@ def _write_tier(folder: Path, cases: dict[int, Case], tier: str, joined: int) ->
 
 
 def _cut(array: NDArray[np.generic], height: int, width: int) -> NDArray[np.generic]:
-    """The middle of a square film."""
+    """The middle of a square image."""
     top, left = ((side - wanted) // 2 for side, wanted in zip(array.shape, (height, width), strict=True))
     return array[top : top + height, left : left + width].copy()
 

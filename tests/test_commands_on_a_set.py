@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from radedit import compare, plan, score, stress
-from radedit.configuration import CONF, composed
+from radedit.app.configuration import CONF, composed
+from radedit.studies.figures import comparison
 from tests.commands import run
 from tests.tiny_bundle import SIZE
 
@@ -37,24 +41,48 @@ def stress_set(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> t
     return out, told
 
 
+@pytest.fixture(scope="module")
+def planned(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Folder of the outputs before there are any, and what the plan says then."""
+    out = tmp_path_factory.mktemp("planned")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert run(plan.main, words(tiny_bundle, out)) == 0
+    return out, said.getvalue()
+
+
 def test_plan_counts_what_the_run_then_calls(
-    stress_set: tuple[Path, list[str]], tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stress_set: tuple[Path, list[str]], planned: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All calls before there is a set, none afterwards; what is missing of predictors is counted for every seed."""
-    assert run(plan.main, words(tiny_bundle, tmp_path)) == 0
-    before = capsys.readouterr().out
+    out, before = planned
     assert run(plan.main, stress_set[1]) == 0
     after = capsys.readouterr().out
     calls = [int(re.search(r"in all: ([\d,]+) network calls", text)[1].replace(",", "")) for text in (before, after)]  # type: ignore[index]
     assert calls[0] > N and calls[1] == 0
     assert "Predictors to be trained: 8 of 8" in before and "2 seeds of 4 predictors" in before
-    assert not (tmp_path / "stress_sets").exists()
+    assert not (out / "stress_sets").exists()
 
 
-def test_plan_says_how_many_films_five_points_take(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_says_how_many_images_five_points_take(planned: tuple[Path, str]) -> None:
     """n = (1.96 · 0.5 / 0.05)² for a rate near one half."""
-    assert run(plan.main, words(tiny_bundle, Path("out"))) == 0
-    assert f"a rate near 50 %: 385; the {N} sources" in capsys.readouterr().out
+    assert f"a rate near 50 %: 385; the {N} sources" in planned[1]
+
+
+def test_plan_says_beforehand_what_four_images_can_not_decide(planned: tuple[Path, str]) -> None:
+    printed = planned[1]
+    assert "No verdict with 3 kept edits: records that are judged (rules.min_n) takes 30" in printed
+    assert re.search(r"A pass takes \d+ kept edits, about \d+ sources", printed) and "  fail: " not in printed
+
+
+def test_plan_says_what_can_fail_and_pass_where_the_rules_can_be_met(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = [*words(tiny_bundle, Path("out")), "limit=null", "n=200", "rules.min_n=30"]
+    assert run(plan.main, told) == 0
+    printed = capsys.readouterr().out
+    assert "Verdicts, 4 of them, if the score keeps 80% (160 of 200)" in printed and "No verdict" not in printed
+    effect = re.search(r"one of (\d+) points or more is found in 80%", printed)
+    assert effect is not None and 10 < int(effect[1]) < 60 and "pass: possible" in printed
 
 
 def test_plan_sums_over_additions(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +117,7 @@ def test_score_needs_a_finished_set(tiny_bundle: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("command", [plan, score])
 def test_scenario_must_be_given(command: object, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(command.main, []) == 1  # type: ignore[attr-defined]
+    assert run(command.main, []) == 2  # type: ignore[attr-defined]
     assert "Say +scenario=… with one of: acquisition, manifestation, population" in capsys.readouterr().err
 
 
@@ -99,10 +127,29 @@ def test_comparison_of_every_figure_has_pictures_and_numbers(tiny_bundle: Path) 
     found = json.loads(Path("out/results.json").read_text())["comparisons"]
     assert list(found) == ["figure-2", "figure-3", "figure-10", "figure-11"]
     table = Path("out/table.md").read_text()
-    for name, comparison in found.items():
-        assert len(comparison["rows"]) >= 2 and comparison["claim"] in table
+    for name, one in found.items():
+        assert len(one["rows"]) >= 2 and one["claim"] in table
         with Image.open(f"out/{name}.png") as picture:
             assert picture.width >= 2 * SIZE
+
+
+def test_comparison_that_was_stopped_goes_on_with_the_next_figure(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ["n=1", "n_pictures=1", f"size={SIZE}", "setup.steps=1", "setup.block=1", f"generator.folder={tiny_bundle}"]
+    asked: list[str] = []
+    whole = comparison.compare
+
+    def stops_at_the_second(*arguments: Any, **options: Any) -> Any:
+        asked.append(arguments[0].figure)
+        if asked == ["Figure 2", "Figure 3"]:
+            raise KeyboardInterrupt
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(comparison, "compare", stops_at_the_second)
+    assert run(compare.main, ["out=out", *few]) == 130
+    assert run(compare.main, ["out=out", *few]) == 0
+    assert asked == ["Figure 2", "Figure 3", "Figure 3", "Figure 10", "Figure 11"]
 
 
 def test_figures_are_made_at_the_weights_that_their_file_names() -> None:

@@ -6,11 +6,11 @@ import functools
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,17 +18,21 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from radedit.app.keys import choices, extends
+
 CONF = Path(__file__).resolve().parents[1] / "conf"
 PRIMARY_OF = {"experiment": "train", "scenario": "stress"}  # groups that stay out of the defaults lists
-ALSO = {"validity": "scenario", "readers": "scenario"}  # primaries that such a group serves, too
 FILES = sorted(CONF.rglob("*.yaml"))
 PRIMARIES = [path.stem for path in FILES if path.parent == CONF]
+ALSO = {  # primaries that such a group serves, too
+    path.stem: "scenario"
+    for path in FILES
+    if path.parent == CONF and extends(path) == "stress" and "scenario" not in {c.group for c in choices(path)}
+}
 RECIPES = [path for path in FILES if path.parent != CONF and path.relative_to(CONF).parts[0] in PRIMARY_OF]
 OPTIONS = [path for path in FILES if path.parent != CONF and path not in RECIPES]
 SCENARIOS = {path.stem for path in RECIPES if path.parent == CONF / "scenario"}
-SHIFTED = [  # dataset/<setting>/<scenario>.yaml
-    path for path in OPTIONS if path.parent.parent == CONF / "dataset" and path.stem in SCENARIOS
-]
+SHIFTED = [path for path in OPTIONS if path.parent.parent == CONF / "shift"]  # shift/<setting>/<scenario>.yaml
 SETTINGS = [path for path in OPTIONS if path.parent == CONF / "setting"]  # each composes with its own scenarios
 
 
@@ -46,6 +50,7 @@ def gaps_in(path: Path) -> dict[str, bool]:
     return {key: bool(beside) or re.search(rf"#.*\b{key}\b", text) is not None for key, beside in found}
 
 
+@functools.cache
 def documented_gaps() -> set[str]:
     """The allow-list of keys that a composed config may lack."""
     return {key for path in FILES for key, documented in gaps_in(path).items() if documented}
@@ -116,12 +121,11 @@ def gaps(cfg: DictConfig) -> list[str]:
 
 def resolved(cfg: DictConfig) -> Any:
     """The configuration with every interpolation followed and every gap filled as a user would."""
-    cfg = cfg.copy()
+    assert cfg.hydra.run.dir and cfg.hydra.sweep.dir and cfg.hydra.sweep.subdir  # reading them follows them
+    cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     with open_dict(cfg):
         for key in gaps(cfg):
             OmegaConf.update(cfg, key, "given by the user")
-        assert cfg.hydra.run.dir and cfg.hydra.sweep.dir and cfg.hydra.sweep.subdir  # reading them follows them
-        del cfg["hydra"]
     return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
 
 
@@ -137,98 +141,145 @@ def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from targets(value, f"{path}[{i}]")
 
 
-def check_binds(where: str, node: dict[str, Any]) -> None:
-    """Fail unless the target exists and takes the keys that are given to it."""
-    target = get_object(node["_target_"])
-    given = {key: value for key, value in node.items() if not (key.startswith("_") and key.endswith("_"))}
+@functools.cache
+def signature(target: str) -> inspect.Signature:
+    return inspect.signature(get_object(target))
+
+
+def misfits(node: Any) -> Iterator[str]:
+    """Targets in a configuration that do not exist, or do not take the keys that are given to them."""
+    for where, given in targets(node):
+        target = given["_target_"]
+        if "${" in target:  # composed configs are checked with their interpolations followed
+            continue
+        keys = {key: value for key, value in given.items() if not (key.startswith("_") and key.endswith("_"))}
+        try:
+            signature(target).bind_partial(*given.get("_args_", []), **keys)
+        except Exception as error:
+            yield f"{where}: {target} {error}"
+
+
+@functools.cache
+def faults(primary: str, *overrides: str | None) -> list[str]:
+    """What is wrong with a composed config: a gap that no comment explains, an interpolation to nowhere, a misfit."""
+    given = [override for override in overrides if override]
     try:
-        inspect.signature(target).bind_partial(*node.get("_args_", []), **given)
-    except TypeError as error:
-        raise AssertionError(f"{where}: {node['_target_']}{inspect.signature(target)} {error}") from error
+        cfg = composed(primary, given)
+        lacking = [key for key in gaps(cfg) if key.split(".")[-1] not in documented_gaps()]
+        found = [f"{key} is ???: give a value, or say beside it what the user gives" for key in lacking]
+        found += misfits(resolved(cfg))
+    except Exception as error:
+        found = [f"{type(error).__name__}: {error}"]
+    return [f"{primary} {' '.join(given)}: {fault}" for fault in found]
 
 
-def check(cfg: DictConfig) -> None:
-    """Nothing is missing but what the user must give, interpolations lead somewhere, targets take their keys."""
-    undocumented = [key for key in gaps(cfg) if key.split(".")[-1] not in documented_gaps()]
-    assert not undocumented, f"Missing: {undocumented}. Give a value, or say beside ??? what the user gives."
-    for where, node in targets(resolved(cfg)):
-        check_binds(where, node)
+def check(*of: tuple[str, Sequence[str | None]]) -> None:
+    """Fail with all faults of several composed configs."""
+    found = [fault for primary, overrides in of for fault in faults(primary, *overrides)]
+    assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("group", PRIMARY_OF)
-def test_primary_config_has_recipes(group: str) -> None:
-    has_primary = (CONF / f"{PRIMARY_OF[group]}.yaml").exists()
-    has_recipes = any(path.relative_to(CONF).parts[0] == group for path in RECIPES)
-    assert has_recipes == has_primary, f"conf/{group}/ and conf/{PRIMARY_OF[group]}.yaml need each other"
+@functools.cache
+def places() -> dict[str, tuple[str, str | None, str]]:
+    """Group, and group without its package → primary config and recipe that have it, and its name there."""
+    found: dict[str, tuple[str, str | None, str]] = {}
+    packaged: dict[str, tuple[str, str | None, str]] = {}
+    for primary in PRIMARIES:
+        for recipe in recipes(primary):
+            for group in groups(primary, recipe):
+                found.setdefault(group, (primary, recipe, group))
+                packaged.setdefault(group.partition("@")[0], (primary, recipe, group))
+    return packaged | found
 
 
-@pytest.mark.parametrize("primary", PRIMARIES)
-def test_primary_config_composes(primary: str) -> None:
-    recipe = first_recipe(primary)
-    check(composed(primary, [recipe] if recipe else []))
+def home(option: Path) -> tuple[str, str | None, str, str] | None:
+    """Primary config, recipe and group where an option can be chosen, and what it is called there."""
+    words = name(option).split("/")
+    for cut in range(len(words) - 1, 0, -1):
+        if place := places().get("/".join(words[:cut])):
+            return *place, "/".join(words[cut:])
+    return None
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=name)
-def test_experiment_or_scenario_composes(recipe: Path) -> None:
-    check(composed(PRIMARY_OF[recipe.relative_to(CONF).parts[0]], [as_override(recipe)]))
+def rounds() -> list[tuple[str, list[str | None]]]:
+    """Configs that together take every option once, one of each group at a time."""
+    choices: dict[tuple[str, str | None], dict[str, list[str]]] = {}
+    for option in OPTIONS:
+        if option not in [*SHIFTED, *SETTINGS] and (found := home(option)):
+            primary, recipe, group, choice = found
+            choices.setdefault((primary, recipe), {}).setdefault(group, []).append(f"{group}={choice}")
+    return [
+        (primary, [recipe, *overrides])
+        for (primary, recipe), of_group in choices.items()
+        for overrides in zip_longest(*of_group.values())
+    ]
 
 
-@pytest.mark.parametrize("recipe", [path for path in RECIPES if path.is_relative_to(CONF / "scenario")], ids=name)
-def test_scenario_asks_a_newcomer_for_nothing(recipe: Path) -> None:
-    missing = gaps(composed("stress", [as_override(recipe)]))
-    assert not missing, f"python -m radedit.stress {as_override(recipe)} must run as it is; it lacks {missing}"
-
-
-@pytest.mark.parametrize("recipe", RECIPES, ids=name)
-def test_sweep_composes_at_its_first_point(recipe: Path) -> None:
+def first_point(recipe: Path) -> tuple[str, list[str | None]]:
+    """The first job of a recipe's sweep."""
     primary = PRIMARY_OF[recipe.relative_to(CONF).parts[0]]
     params = composed(primary, [as_override(recipe)]).hydra.sweeper.get("params") or {}
     sweep = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
-    first = [
-        f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
-        if override.is_sweep_override()
-        else str(override.input_line)
-        for override in sweep
+    return primary, [
+        as_override(recipe),
+        *(
+            f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+            if override.is_sweep_override()
+            else str(override.input_line)
+            for override in sweep
+        ),
     ]
-    if first:  # else it is what the recipe alone composes
-        check(composed(primary, [as_override(recipe), *first]))
 
 
-@pytest.mark.parametrize("dataset", SHIFTED, ids=name)
-def test_setting_has_images_for_its_scenarios(dataset: Path) -> None:
-    setting, scenario = dataset.parent.name, dataset.stem
-    check(composed("stress", [f"+scenario={scenario}", f"setting={setting}"]))
+def test_groups_and_their_primary_configs_need_each_other() -> None:
+    for group, primary in PRIMARY_OF.items():
+        has_recipes = any(path.relative_to(CONF).parts[0] == group for path in RECIPES)
+        assert has_recipes == (CONF / f"{primary}.yaml").exists(), f"conf/{group}/ and conf/{primary}.yaml"
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=name)
-def test_setting_has_a_scenario(setting: Path) -> None:
-    assert [path for path in SHIFTED if path.parent.name == setting.stem], f"conf/dataset/{setting.stem}/ is empty"
+def test_primary_configs_compose() -> None:
+    check(*((primary, [first_recipe(primary)]) for primary in PRIMARIES))
 
 
-@pytest.mark.parametrize("option", [path for path in OPTIONS if path not in [*SHIFTED, *SETTINGS]], ids=name)
-def test_option_composes_into_a_primary_config(option: Path) -> None:
-    words = name(option).split("/")
-    for primary in PRIMARIES:
-        for recipe in recipes(primary):
-            for cut in range(len(words) - 1, 0, -1):
-                group, choice = "/".join(words[:cut]), "/".join(words[cut:])
-                if group in groups(primary, recipe):
-                    check(composed(primary, ([recipe] if recipe else []) + [f"{group}={choice}"]))
-                    return
-    assert not PRIMARIES, f"conf/{name(option)}.yaml belongs to no group of {PRIMARIES}"
+def test_experiments_and_scenarios_compose() -> None:
+    check(*((PRIMARY_OF[recipe.relative_to(CONF).parts[0]], [as_override(recipe)]) for recipe in RECIPES))
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_targets_take_the_keys_they_are_given(path: Path) -> None:
-    content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    assert isinstance(content, dict)
-    content.pop("defaults", None)
-    for where, node in targets(content):
-        if "${" not in node["_target_"]:  # composed configs are checked with their interpolations followed
-            check_binds(f"conf/{name(path)}.yaml {where}".rstrip(), node)
+def test_scenarios_ask_a_newcomer_for_nothing() -> None:
+    missing = {name: gaps(composed("stress", [f"+scenario={name}"])) for name in sorted(SCENARIOS)}
+    assert not any(missing.values()), f"python -m radedit.stress +scenario=… must run as it is; it lacks {missing}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_every_gap_says_what_the_user_gives(path: Path) -> None:
-    bare = [key for key, documented in gaps_in(path).items() if not documented]
-    assert not bare, f"conf/{name(path)}.yaml leaves {bare} to the user: write `key: ???  # what the user gives`"
+def test_sweeps_compose_at_their_first_point() -> None:
+    check(*(first_point(recipe) for recipe in RECIPES))
+
+
+def test_settings_have_images_for_their_scenarios() -> None:
+    check(*(("stress", [f"+scenario={path.stem}", f"setting={path.parent.name}"]) for path in SHIFTED))
+
+
+def test_settings_have_scenarios() -> None:
+    without = {setting.stem for setting in SETTINGS} - {path.parent.name for path in SHIFTED}
+    assert not without, f"conf/shift/ has nothing for {sorted(without)}"
+
+
+def test_options_compose_into_a_primary_config() -> None:
+    homeless = [name(option) for option in OPTIONS if option not in [*SHIFTED, *SETTINGS] and not home(option)]
+    assert not homeless, f"{homeless} belong to no group of {PRIMARIES}"
+    check(*rounds())
+
+
+def test_targets_take_the_keys_they_are_given() -> None:
+    wrong = []
+    for path in FILES:
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        assert isinstance(content, dict)
+        content.pop("defaults", None)
+        wrong += [f"conf/{name(path)}.yaml {fault}" for fault in misfits(content)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_gap_says_what_the_user_gives() -> None:
+    bare = {name(path): [key for key, documented in gaps_in(path).items() if not documented] for path in FILES}
+    bare = {file: keys for file, keys in bare.items() if keys}
+    assert not bare, f"{bare} are left to the user: write `key: ???  # what the user gives`"

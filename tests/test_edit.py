@@ -1,4 +1,4 @@
-"""`python -m radedit.edit`: one film or a folder of them, as a user types it."""
+"""`python -m radedit.edit`: one image or a folder of them, as a user types it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 from torch import Tensor
 
 from radedit import __version__, edit
-from radedit.data.file_lock import FileLock
-from radedit.harness.edit_files import write_edit
-from radedit.models.bundle import Bundle
+from radedit.data.io.file_lock import FileLock
+from radedit.data.io.provenance import sha256_of
+from radedit.harness.single.outputs import write_edit
+from radedit.models.bundle.bundle import Bundle
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 HEIGHT, WIDTH = 48, 40
@@ -65,18 +66,18 @@ def run(command: Run, tiny_bundle: Path) -> Run:
 
 @pytest.fixture
 def grey() -> NDArray[np.uint8]:
-    """A film's grey levels, shape (48, 40)."""
+    """An image's grey levels, shape (48, 40)."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     return (40 + 2 * rows + 60 * np.sin(columns / 5) ** 2).astype(np.uint8)
 
 
 @pytest.fixture
 def files(grey: NDArray[np.uint8]) -> list[str]:
-    """Arguments that name a film and its masks, which lie in the working folder."""
-    Image.fromarray(grey).save("film.png")
+    """Arguments that name an image and its masks, which lie in the working folder."""
+    Image.fromarray(grey).save("image.png")
     save_mask("edit.png", slice(10, 30), slice(5, 18))
     save_mask("keep.png", slice(12, 40), slice(22, 30))
-    return ["image=film.png", "edit_mask=edit.png", "keep_mask=keep.png"]
+    return ["image=image.png", "edit_mask=edit.png", "keep_mask=keep.png"]
 
 
 def save_mask(path: str | Path, rows: slice, columns: slice, size: tuple[int, int] = (HEIGHT, WIDTH)) -> None:
@@ -106,16 +107,16 @@ def pixels(path: str | Path) -> NDArray[Any]:
         return np.asarray(image)
 
 
-def note(film: str = "film") -> Any:
-    return json.loads(Path(f"out/{film}.json").read_text())
+def note(image: str = "image") -> Any:
+    return json.loads(Path(f"out/{image}.json").read_text())
 
 
-def test_edit_has_the_films_size_and_says_that_it_is_synthetic(run: Run, files: list[str]) -> None:
+def test_edit_has_the_images_size_and_says_that_it_is_synthetic(run: Run, files: list[str]) -> None:
     assert run(*files) == 0
-    with Image.open("out/film-edited.png") as image:
+    with Image.open("out/image-edited.png") as image:
         assert (image.size, image.mode) == ((WIDTH, HEIGHT), "L")
         assert image.info["Disclaimer"] == f"synthetic: edited with radedit {__version__}, not for clinical use"
-    with Image.open("out/film-side-by-side.png") as image:
+    with Image.open("out/image-side-by-side.png") as image:
         assert image.width > 1000 and "synthetic" in image.info["Disclaimer"]
 
 
@@ -131,29 +132,42 @@ def test_provenance_names_everything_that_determines_the_edit(run: Run, files: l
 
 
 def test_dicom_keeps_its_16_bits(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
-    save_dicom("film.dcm", grey.astype(np.uint16) * 13)
-    assert run("image=film.dcm", *files[1:]) == 0
-    assert pixels("out/film-edited.png").dtype == np.uint16
+    save_dicom("image.dcm", grey.astype(np.uint16) * 13)
+    assert run("image=image.dcm", *files[1:]) == 0
+    assert pixels("out/image-edited.png").dtype == np.uint16
     assert "MONOCHROME1 inverted" in note()["notes"]
 
 
-def test_colour_film_is_converted_with_a_note(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
-    Image.fromarray(grey).convert("RGB").save("film.png")
+def test_colour_image_is_converted_with_a_note(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
+    Image.fromarray(grey).convert("RGB").save("image.png")
     assert run(*files) == 0
     assert any("colour image" in line for line in note()["notes"])
 
 
-def test_kept_pixels_are_the_films_own_when_pasted_back(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
+def test_kept_pixels_are_the_images_own_when_pasted_back(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
     assert run(*files, "paste_back=keep") == 0
-    edited, keep = pixels("out/film-edited.png"), pixels("keep.png") > 0
+    edited, keep = pixels("out/image-edited.png"), pixels("keep.png") > 0
     assert (edited[keep] == grey[keep]).all() and (edited[~keep] != grey[~keep]).any()
 
 
-def test_all_but_the_edit_mask_is_the_films_own_when_pasted_outside(
+def test_kept_pixels_are_pasted_back_unless_told_otherwise(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
+    assert run(*files) == 0
+    edited, keep = pixels("out/image-edited.png"), pixels("keep.png") > 0
+    assert (edited[keep] == grey[keep]).all() and note()["paste_back"]["mode"] == "keep"
+    assert run(*files, "paste_back=none", "overwrite=true") == 0
+    assert (pixels("out/image-edited.png")[keep] != grey[keep]).any() and note()["paste_back"]["mode"] == "none"
+
+
+def test_editor_that_does_not_read_the_keep_mask_shows_what_it_does_inside(run: Run, files: list[str]) -> None:
+    assert run(*files, "editor=lance") == 0
+    assert note()["paste_back"]["mode"] == "none"
+
+
+def test_all_but_the_edit_mask_is_the_images_own_when_pasted_outside(
     run: Run, files: list[str], grey: NDArray[np.uint8]
 ) -> None:
     assert run(*files, "paste_back=outside") == 0
-    edited, inside = pixels("out/film-edited.png"), pixels("edit.png") > 0
+    edited, inside = pixels("out/image-edited.png"), pixels("edit.png") > 0
     assert (edited[~inside] == grey[~inside]).all() and (edited[inside] != grey[inside]).any()
 
 
@@ -168,37 +182,86 @@ def test_editor_without_masks_needs_none(run: Run, files: list[str]) -> None:
     assert note()["edit_mask"] is None and note()["change"]["output_to_input"]["edit_mask"] is None
 
 
-def test_film_in_a_folder_is_edited_as_it_is_alone(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
-    for folder in ("films", "edits"):
+def test_image_in_a_folder_is_edited_as_it_is_alone(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
+    for folder in ("images", "edits"):
         Path(folder).mkdir()
-    for name in ("a", "film"):
-        Image.fromarray(grey if name == "film" else 255 - grey).save(f"films/{name}.png")
+    for name in ("a", "image"):
+        Image.fromarray(grey if name == "image" else 255 - grey).save(f"images/{name}.png")
         save_mask(f"edits/{name}.png", slice(10, 30), slice(5, 18))
-    assert run("image=films", "edit_mask=edits") == 0
-    together = [Path(f"out/film-{name}.png").read_bytes() for name in ("edited", "side-by-side")]
+    assert run("image=images", "edit_mask=edits") == 0
+    together = [Path(f"out/image-{name}.png").read_bytes() for name in ("edited", "side-by-side")]
     assert run(*files[:2], "out=alone") == 0
-    assert together == [Path(f"alone/film-{name}.png").read_bytes() for name in ("edited", "side-by-side")]
+    assert together == [Path(f"alone/image-{name}.png").read_bytes() for name in ("edited", "side-by-side")]
 
 
 def test_another_seed_is_another_edit(run: Run, files: list[str]) -> None:
     assert run(*files) == 0 and run(*files, "seed=1", "out=other") == 0
-    assert (pixels("out/film-edited.png") != pixels("other/film-edited.png")).any()
+    assert (pixels("out/image-edited.png") != pixels("other/image-edited.png")).any()
 
 
 def test_finished_edit_is_not_made_again(run: Run, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*files) == 0
-    before = Path("out/film-edited.png").stat().st_mtime_ns
+    before = Path("out/image-edited.png").stat().st_mtime_ns
     assert run(*files) == 0
-    assert Path("out/film-edited.png").stat().st_mtime_ns == before
+    assert Path("out/image-edited.png").stat().st_mtime_ns == before
     assert "finished already" in capsys.readouterr().out
 
 
 def test_damaged_output_is_made_again(run: Run, files: list[str]) -> None:
     assert run(*files) == 0
-    whole = Path("out/film-edited.png").read_bytes()
-    Path("out/film-edited.png").write_bytes(whole[:100])
+    whole = Path("out/image-edited.png").read_bytes()
+    Path("out/image-edited.png").write_bytes(whole[:100])
     assert run(*files) == 0
-    assert Path("out/film-edited.png").read_bytes() == whole
+    assert Path("out/image-edited.png").read_bytes() == whole
+
+
+@pytest.fixture
+def named_files(grey: NDArray[np.uint8]) -> list[str]:
+    """Arguments that name folders of one image and its mask, both called after a patient."""
+    for folder in ("images", "Smith John"):
+        Path(folder).mkdir()
+    Image.fromarray(grey).save("images/SMITH_JOHN_1950.png")
+    levels = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    levels[10:30, 5:18], levels[10, 5:18] = 255, np.linspace(1, 254, 13)  # of which a note is made
+    Image.fromarray(levels).save("Smith John/SMITH_JOHN_1950.png")
+    save_mask("Smith John/keep.png", slice(0), slice(0))
+    return ["image=images", "edit_mask=Smith John"]
+
+
+def test_file_name_that_may_be_a_persons_names_no_output_unless_asked(run: Run, named_files: list[str]) -> None:
+    named_files = [f"{one}/SMITH_JOHN_1950.png" for one in named_files] + ["keep_mask=Smith John/keep.png"]
+    assert run(*named_files) == 0
+    (edited,) = Path("out").glob("*-edited.png")
+    id_ = edited.name.removesuffix("-edited.png")
+    assert note(id_)["id"] == id_ == f"image-{sha256_of(Path('images/SMITH_JOHN_1950.png'))[:12]}"
+    assert any("grey levels instead of two" in line for line in note(id_)["notes"])
+    assert any("keep.png is empty" in line for line in note(id_)["notes"])
+    for path in Path("out").iterdir():
+        assert b"smith" not in (path.name.encode() + path.read_bytes()).lower(), path
+    assert run(*named_files, "names=file", "out=asked") == 0
+    assert Path("asked/SMITH_JOHN_1950-edited.png").exists()
+
+
+def test_image_called_after_a_person_is_edited_alike_in_a_folder_alone_under_another_name_and_from_python(
+    run: Run, named_files: list[str], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*named_files) == 0
+    assert "of SMITH_JOHN_1950.png: not named after it" in capsys.readouterr().out
+    for one in ("images", "Smith John"):
+        Path(f"{one}/SMITH_JOHN_1950.png").rename(f"{one}/MÜLLER.png")
+    assert run("image=images/MÜLLER.png", "edit_mask=Smith John/MÜLLER.png", "out=alone") == 0
+    together, alone = ({path.name: path.read_bytes() for path in Path(out).glob("*")} for out in ("out", "alone"))
+    assert together == alone
+    (edited,) = Path("out").glob("*-edited.png")
+    found = edit("images/MÜLLER.png", "Smith John/MÜLLER.png", PROMPT.removeprefix("prompt="), steps=2,
+                 generator=tiny_bundle, w=5.0)  # fmt: skip
+    assert note(edited.name.removesuffix("-edited.png"))["fingerprint"] == found.provenance["fingerprint"]
+    assert "LLER" not in json.dumps(found.provenance, ensure_ascii=False)
+
+
+def test_names_that_are_no_choice_are_refused(run: Run, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*files, "names=always") == 2
+    assert "names is 'always'; allowed are auto, file, content." in capsys.readouterr().err
 
 
 def test_another_edit_is_replaced_only_on_request(
@@ -214,26 +277,26 @@ def test_another_edit_is_replaced_only_on_request(
 
 MISTAKES = {
     "no image": ([PROMPT], "image was not given. Say image=… (a PNG, JPEG or DICOM file, or a folder of them)."),
-    "no prompt": (["image=film.png"], "prompt was not given"),
-    "empty prompt": (["image=film.png", "prompt="], "prompt is empty"),
-    "missing film": ([PROMPT, "image=nope.png"], "no file or folder nope.png"),
+    "no prompt": (["image=image.png"], "prompt was not given"),
+    "empty prompt": (["image=image.png", "prompt="], "prompt is empty"),
+    "missing image": ([PROMPT, "image=nope.png"], "no file or folder nope.png"),
     "missing mask": (
-        [PROMPT, "image=film.png", "edit_mask=nope.png"],
+        [PROMPT, "image=image.png", "edit_mask=nope.png"],
         "edit_mask: there is no file or folder nope.png",
     ),
-    "no edit mask": ([PROMPT, "image=film.png"], "edit_mask was not given, but is needed here: a PNG of 40×48"),
-    "mask of another size": ([PROMPT, "image=film.png", "edit_mask=small.png"], "is 20×20 but its image is 40×48"),
-    "empty mask": ([PROMPT, "image=film.png", "edit_mask=black.png"], "black.png is empty"),
+    "no edit mask": ([PROMPT, "image=image.png"], "edit_mask was not given, but is needed here: a PNG of 40×48"),
+    "mask of another size": ([PROMPT, "image=image.png", "edit_mask=small.png"], "is 20×20 but its image is 40×48"),
+    "empty mask": ([PROMPT, "image=image.png", "edit_mask=black.png"], "black.png is empty"),
     "all is kept": (
-        [PROMPT, "image=film.png", "edit_mask=edit.png", "keep_mask=edit.png"],
+        [PROMPT, "image=image.png", "edit_mask=edit.png", "keep_mask=edit.png"],
         "covers all of the edit mask",
     ),
-    "edit mask is cut off": ([PROMPT, "image=film.png", "edit_mask=top.png"], "outside the film's centre square"),
+    "edit mask is cut off": ([PROMPT, "image=image.png", "edit_mask=top.png"], "outside the image's centre square"),
     "corrupt PNG": ([PROMPT, "image=corrupt.png", "edit_mask=edit.png"], "corrupt.png cannot be read"),
     "text file": ([PROMPT, "image=notes.txt", "edit_mask=edit.png"], "no known format"),
     "DICOM without pixels": ([PROMPT, "image=report.dcm", "edit_mask=edit.png"], "holds no pixels"),
     "keep mask to paste": (
-        [PROMPT, "image=film.png", "edit_mask=edit.png", "paste_back=keep"],
+        [PROMPT, "image=image.png", "edit_mask=edit.png", "paste_back=keep"],
         "keep_mask was not given",
     ),
     "misspelt key": ([PROMPT, "edit_maks=edit.png"], "Did you mean edit_mask"),
@@ -242,18 +305,18 @@ MISTAKES = {
         "There is no 'editor.ww' in conf/edit.yaml. Did you",
     ),
     "unknown editor": ([PROMPT, "editor=radedt"], "There is no editor 'radedt'. Did you mean radedit"),
-    "no key": ([PROMPT, "film.png"], "'film.png' can't be read. Arguments are key=value"),
-    "w is no number": ([PROMPT, "image=film.png", "editor.w=much"], "editor.w is 'much'; allowed are numbers"),
-    "steps is no number": ([PROMPT, "image=film.png", "steps=ten"], "steps is 'ten'; allowed are whole numbers"),
-    "start beyond steps": ([PROMPT, "image=film.png", "start=51"], "start is 51; allowed are the steps 1…50"),
-    "unknown paste_back": ([PROMPT, "image=film.png", "paste_back=yes"], "allowed are none, keep, outside"),
-    "no folder to write": ([PROMPT, "image=film.png", "edit_mask=edit.png", "out=notes.txt/x"], "can't be written"),
+    "no key": ([PROMPT, "image.png"], "'image.png' can't be read. Arguments are key=value"),
+    "w is no number": ([PROMPT, "image=image.png", "editor.w=much"], "editor.w is 'much'; allowed are numbers"),
+    "steps is no number": ([PROMPT, "image=image.png", "steps=ten"], "steps is 'ten'; allowed are whole numbers"),
+    "start beyond steps": ([PROMPT, "image=image.png", "start=51"], "start is 51; allowed are the steps 1…50"),
+    "unknown paste_back": ([PROMPT, "image=image.png", "paste_back=yes"], "allowed are none, keep, outside"),
+    "no folder to write": ([PROMPT, "image=image.png", "edit_mask=edit.png", "out=notes.txt/x"], "can't be written"),
     "masks for a folder": (
-        [PROMPT, "image=films", "edit_mask=edit.png"],
+        [PROMPT, "image=images", "edit_mask=edit.png"],
         "image is a folder, but edit_mask is the file",
     ),
-    "folder without films": ([PROMPT, "image=films"], "There is no film in films"),
-    "no generator": ([PROMPT, "image=film.png", "edit_mask=edit.png"], "No generator bundle in"),
+    "folder without images": ([PROMPT, "image=images"], "There is no image in images"),
+    "no generator": ([PROMPT, "image=image.png", "edit_mask=edit.png"], "No generator bundle in"),
 }
 
 
@@ -264,9 +327,9 @@ def test_mistake_is_named_in_one_line(
     save_mask("small.png", slice(5, 9), slice(5, 9), size=(20, 20))
     save_mask("black.png", slice(0), slice(0))
     save_mask("top.png", slice(0, 3), slice(None))
-    Path("corrupt.png").write_bytes(Path("film.png").read_bytes()[:60])
-    Path("notes.txt").write_text("no film")
-    Path("films").mkdir()
+    Path("corrupt.png").write_bytes(Path("image.png").read_bytes()[:60])
+    Path("notes.txt").write_text("no image")
+    Path("images").mkdir()
     save_dicom("report.dcm", None)
     arguments, message = MISTAKES[mistake]
     assert command("generator.folder=nowhere", *arguments) == 2
@@ -275,37 +338,37 @@ def test_mistake_is_named_in_one_line(
     assert not list(Path().glob("outputs/edit/*.json"))
 
 
-def test_bad_film_of_a_folder_stops_no_other(
+def test_bad_image_of_a_folder_stops_no_other(
     run: Run, grey: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for folder in ("films", "edits"):
+    for folder in ("images", "edits"):
         Path(folder).mkdir()
     for name in ("a", "b", "c"):
-        Image.fromarray(grey).save(f"films/{name}.png")
+        Image.fromarray(grey).save(f"images/{name}.png")
         save_mask(f"edits/{name}.png", slice(10, 30), slice(5, 18))
-    Path("films/b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    Path("images/b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     Path("edits/c.png").unlink()
-    Path("films/readme.txt").write_text("no film")
-    assert run("image=films", "edit_mask=edits") == 1
+    Path("images/readme.txt").write_text("no image")
+    assert run("image=images", "edit_mask=edits") == 1
     assert Path("out/a-edited.png").exists() and not Path("out/b-edited.png").exists()
     out = capsys.readouterr().out
-    assert "Not read, as they are no films by their names: readme.txt" in out
-    assert "2 of 3 films could not be edited" in out and "b.png: " in out and "has no mask for 'c'" in out
+    assert "Not read, as they are no images by their names: readme.txt" in out
+    assert "2 of 3 images could not be edited" in out and "b.png: " in out and "has no mask for 'c'" in out
 
 
 @pytest.fixture
-def folder_of_films(grey: NDArray[np.uint8]) -> list[str]:
-    """Arguments that name a folder of three films and one of their masks."""
-    for folder in ("films", "edits"):
+def folder_of_images(grey: NDArray[np.uint8]) -> list[str]:
+    """Arguments that name a folder of three images and one of their masks."""
+    for folder in ("images", "edits"):
         Path(folder).mkdir()
     for name in ("a", "b", "c"):
-        Image.fromarray(grey).save(f"films/{name}.png")
+        Image.fromarray(grey).save(f"images/{name}.png")
         save_mask(f"edits/{name}.png", slice(10, 30), slice(5, 18))
-    return ["image=films", "edit_mask=edits"]
+    return ["image=images", "edit_mask=edits"]
 
 
 def test_a_full_disk_ends_the_command_and_the_same_one_goes_on(
-    run: Run, folder_of_films: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Run, folder_of_images: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write = Path.write_bytes
 
@@ -317,62 +380,63 @@ def test_a_full_disk_ends_the_command_and_the_same_one_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        assert run(*folder_of_films) == 2
+        assert run(*folder_of_images) == 2
     assert "b-edited.png: the disk is full" in capsys.readouterr().err
     assert {path.name for path in Path("out").glob("*.json")} == {"a.json"}
     assert not list(Path("out").glob("b*")) and not list(Path("out").glob(".b*"))
-    assert run(*folder_of_films) == 0
+    assert run(*folder_of_images) == 0
     out = capsys.readouterr().out
     assert "1/3 a.png is finished already" in out and {f"{path.stem}" for path in Path("out").glob("*.json")} == set(
         "abc"
     )
 
 
-def test_ctrl_c_finishes_the_film_and_the_same_command_goes_on(
-    run: Run, folder_of_films: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_ctrl_c_finishes_the_image_and_the_same_command_goes_on(
+    run: Run, folder_of_images: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def pressed(*given: Any) -> Path:
         signal.raise_signal(signal.SIGINT)
         return write_edit(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr("radedit.harness.folder.write_edit", pressed)
-        assert run(*folder_of_films) == 130
+        patch.setattr("radedit.harness.single.folder.write_edit", pressed)
+        assert run(*folder_of_images) == 130
     assert "the same command goes on from there" in capsys.readouterr().err
     assert [path.name for path in Path("out").glob("*.json")] == ["a.json"]
-    assert run(*folder_of_films) == 0
+    assert run(*folder_of_images) == 0
     assert "1/3 a.png is finished already" in capsys.readouterr().out
 
 
 def test_two_commands_do_not_write_one_folder(
-    run: Run, folder_of_films: list[str], capsys: pytest.CaptureFixture[str]
+    run: Run, folder_of_images: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("out").mkdir()
     with FileLock("out/.lock"):
-        assert run(*folder_of_films) == 2
+        assert run(*folder_of_images) == 2
     assert f"error: out is being written by process {os.getpid()} on " in capsys.readouterr().err
 
 
-def test_films_of_which_the_network_gives_nan_are_not_written_and_listed(
-    run: Run, folder_of_films: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_images_of_which_the_network_gives_nan_are_not_written_and_listed(
+    run: Run, folder_of_images: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     decode, asked = Bundle.decode, []
 
     def nan_for_the_second(self: Bundle, latents: Tensor) -> Tensor:
         asked.append(1)
-        return decode(self, latents) * (torch.nan if len(asked) == 3 else 1)  # two a film: the edit, the round trip
+        return decode(self, latents) * (torch.nan if len(asked) == 3 else 1)  # two an image: the edit, the round trip
 
     monkeypatch.setattr(Bundle, "decode", nan_for_the_second)
-    assert run(*folder_of_films) == 1
+    assert run(*folder_of_images) == 1
     out = capsys.readouterr().out
-    assert "1 of 3 films could not be edited" in out and "b.png: The edit diverged" in out
+    assert "1 of 3 images could not be edited" in out and "b.png: The edit diverged" in out
     assert {path.name for path in Path("out").glob("*.json")} == {"a.json", "c.json"}
 
 
 def test_command_ends_without_a_traceback(files: list[str], repository: Path) -> None:
-    command = [sys.executable, "-m", "radedit.edit", "image=film (1).png", *files[1:], "prompt=Effusion, left."]
+    command = [sys.executable, "-m", "radedit.edit", "image=image (1).png", *files[1:], "prompt=Effusion, left."]
     done = subprocess.run(command, capture_output=True, text=True, cwd=repository, check=False)
     assert done.returncode == 2
     assert (
-        done.stderr.startswith("error: image: there is no file or folder film (1).png") and "\n" not in done.stderr[:-1]
+        done.stderr.startswith("error: image: there is no file or folder image (1).png")
+        and "\n" not in done.stderr[:-1]
     )

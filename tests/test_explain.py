@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from radedit import explain, stress
-from radedit.data.images import read_image
+from radedit.data.image.files import read_image
 from radedit.models.predictors import load_predictor
 from tests.commands import run, save_tiny_predictors
 from tests.tiny_bundle import SIZE
@@ -68,6 +68,12 @@ def out(finished: Path) -> Path:
     return Path(shutil.copytree(finished, "out", ignore=shutil.ignore_patterns("explain")))
 
 
+def rewrite(folder: Path, found: dict[str, Any]) -> None:
+    """Replace a run's results; without checksums, as in the folder of an older version, they are read."""
+    (folder / "results.json").write_text(json.dumps(found))
+    (folder / "SHA256SUMS").unlink()
+
+
 def test_worst_is_the_first_of_the_gallery_and_has_page_picture_and_facts(
     explained: dict[str, Any], place: Path, results: dict[str, Any]
 ) -> None:
@@ -85,28 +91,33 @@ def test_page_is_one_file(explained: dict[str, Any], place: Path) -> None:
 
 
 def test_chains_are_those_of_the_report(explained: dict[str, Any]) -> None:
-    films = [(film["compared_to"], film["kind"]) for film in explained["films"]]
-    assert films == [
-        *(("source", kind) for kind in ("source", "vae", "replay", "edit", "twin")),
+    images = [(image["compared_to"], image["kind"]) for image in explained["images"]]
+    assert images == [
+        *(("source", kind) for kind in ("source", "vae", "replay", "edit", "counterfactual")),
         *(("reference", kind) for kind in ("reference", "reference_vae", "reference_replay", "sham")),
     ]
 
 
-def test_predictors_answer_as_in_the_run(explained: dict[str, Any], results: dict[str, Any]) -> None:
-    said = {film["kind"]: film["predictors"] for film in explained["films"]}
+def test_predictors_prediction_as_in_the_run(explained: dict[str, Any], results: dict[str, Any]) -> None:
+    said = {image["kind"]: image["predictors"] for image in explained["images"]}
     for key, probabilities in results["gallery"][0]["predictions"].items():
-        for kind, name in {"source": "source", "edit": "radedit", "sham": "sham", "twin": "twin"}.items():
+        for kind, name in {
+            "source": "source",
+            "edit": "radedit",
+            "sham": "sham",
+            "counterfactual": "counterfactual",
+        }.items():
             assert said[kind][key]["probability"] == pytest.approx(probabilities[name], abs=1e-5)
 
 
 def test_differences_are_those_of_the_sets_pictures(explained: dict[str, Any], finished: Path) -> None:
     (stress_set,) = (finished / "stress_sets").glob("manifestation-*")
-    films = {film["kind"]: film for film in explained["films"]}
-    source, edit = (read_image(stress_set / films[kind]["image"]).pixels for kind in ("source", "edit"))
-    assert films["edit"]["change"]["mean"] == pytest.approx(float(255 * (edit - source).abs().mean()), abs=1e-3)
-    assert films["source"]["change"]["max"] == films["reference"]["change"]["max"] == 0
-    for film in films.values():
-        assert film["sha256"] == hashlib.sha256((stress_set / film["image"]).read_bytes()).hexdigest()
+    images = {image["kind"]: image for image in explained["images"]}
+    source, edit = (read_image(stress_set / images[kind]["image"]).pixels for kind in ("source", "edit"))
+    assert images["edit"]["change"]["mean"] == pytest.approx(float(255 * (edit - source).abs().mean()), abs=1e-3)
+    assert images["source"]["change"]["max"] == images["reference"]["change"]["max"] == 0
+    for image in images.values():
+        assert image["sha256"] == hashlib.sha256((stress_set / image["image"]).read_bytes()).hexdigest()
 
 
 def test_facts_name_run_set_and_predictors_by_their_hashes(
@@ -115,13 +126,14 @@ def test_facts_name_run_set_and_predictors_by_their_hashes(
     assert explained["hashes"].pop("results") == hashlib.sha256((folder / "results.json").read_bytes()).hexdigest()
     assert explained["hashes"] == results["hashes"]
     for key, place in explained["folders"].items():
-        assert load_predictor(place).hash == results["hashes"]["predictors"][key]
+        weights = folder.parent.parent / "predictors" / Path(place).name  # what is passed on names no other place
+        assert [load_predictor(weights).hash] == list(results["hashes"]["predictors"][key].values())
 
 
 def test_every_classifying_predictor_has_a_grad_cam(explained: dict[str, Any]) -> None:
-    assert set(explained["grad_cam"]["cells"]) == set(explained["folders"]) and len(explained["folders"]) == 4
-    for film in explained["films"]:
-        assert all(says["grad_cam"]["max"] >= 0 for says in film["predictors"].values())
+    assert set(explained["grad_cam"]["layers"]) == set(explained["folders"]) and len(explained["folders"]) == 4
+    for image in explained["images"]:
+        assert all(says["grad_cam"]["max"] >= 0 for says in image["predictors"].values())
 
 
 def test_again_and_with_weights_that_have_moved_is_the_same_page(out: Path, place: Path) -> None:
@@ -129,9 +141,24 @@ def test_again_and_with_weights_that_have_moved_is_the_same_page(out: Path, plac
     found = json.loads((folder / "results.json").read_text())
     found["predictors"][0]["folder"] = "moved/away"
     found["predictors"][1]["folder"] = f"predictors/{found['predictors'][1]['key']}"  # as seen from the folder `out`
-    (folder / "results.json").write_text(json.dumps(found))
+    rewrite(folder, found)
     assert run(explain.main, [f"run={folder}", f"+folders.{KEY}={out / 'predictors' / KEY}"]) == 0
     assert (folder / "explain" / place.name / "chain.png").read_bytes() == (place / "chain.png").read_bytes()
+
+
+def test_prediction_is_right_or_wrong_at_the_predictors_own_threshold(out: Path, explained: dict[str, Any]) -> None:
+    (folder,) = (out / "stress").glob("manifestation-*")
+    edit = next(image for image in explained["images"] if image["kind"] == "edit")["predictors"][KEY]
+    found = json.loads((folder / "results.json").read_text())
+    entry = next(entry for entry in found["predictors"] if entry["key"] == KEY)
+    entry["threshold"] = edit["probability"] + (1e-3 if edit["wrong"] else -1e-3)
+    rewrite(folder, found)
+    assert run(explain.main, [f"run={folder}"]) == 0
+    again = json.loads((folder / "explain" / explained["record"] / "explanation.json").read_text())
+    assert (
+        next(image for image in again["images"] if image["kind"] == "edit")["predictors"][KEY]["wrong"]
+        is not edit["wrong"]
+    )
 
 
 MISTAKES = {
@@ -155,7 +182,7 @@ def test_mistake_is_named_in_one_line(mistake: str, out: Path, capsys: pytest.Ca
     found = json.loads((folder / "results.json").read_text())
     weights = out / "weights"
     shutil.copytree(out / "predictors" / KEY, weights)
-    found["predictors"][0]["folder"] = str(weights)
+    found["predictors"][0]["folder"] = weights.name  # seen from the folder of all outputs
     match mistake:
         case "set is gone":
             shutil.rmtree(stress_set)
@@ -173,7 +200,7 @@ def test_mistake_is_named_in_one_line(mistake: str, out: Path, capsys: pytest.Ca
         case "skipped record":
             entry = {"block": 0, "id": "lost", "reason": "It is blank."}
             (stress_set / "skipped.jsonl").write_text(json.dumps(entry) + "\n")
-    (folder / "results.json").write_text(json.dumps(found))
+    rewrite(folder, found)
 
     arguments, message = MISTAKES[mistake]
     given = [] if any(argument.startswith("run=") for argument in arguments) else [f"run={folder}"]

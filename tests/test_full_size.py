@@ -42,23 +42,23 @@ def save_full_size(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_bundle_of_the_published_size_edits_a_film_of_512_px(tmp_path: Path) -> None:
+def test_a_bundle_of_the_published_size_edits_an_image_of_512_px(tmp_path: Path) -> None:
     save_full_size(tmp_path)
     for part, published in PUBLISHED.items():
         (weights,) = (tmp_path / part).glob("*.safetensors")
         assert weights.stat().st_size == pytest.approx(published, rel=0.01)
     rows, columns = np.mgrid[:512, :512]
-    Image.fromarray((60 + rows / 8 + 60 * np.sin(columns / 60) ** 2).astype(np.uint8)).save("film.png")
+    Image.fromarray((60 + rows / 8 + 60 * np.sin(columns / 60) ** 2).astype(np.uint8)).save("image.png")
     mask = np.zeros((512, 512), dtype=np.uint8)
     mask[120:320, 60:220] = 255
     Image.fromarray(mask).save("edit.png")
     Image.fromarray(mask[:, ::-1]).save("keep.png")
-    arguments = ["image=film.png", "edit_mask=edit.png", "keep_mask=keep.png", "prompt=No acute process.", "out=out"]
+    arguments = ["image=image.png", "edit_mask=edit.png", "keep_mask=keep.png", "prompt=No acute process.", "out=out"]
     started = time.monotonic()
     sizes = ["generator.size=512", "generator.dtype=float32", "generator.device=cpu", "sampling=card", "steps=2"]
     assert run(edit.main, [*arguments, *overrides(tmp_path), *sizes]) == 0
     seconds, peak = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{seconds:.0f} s with loading, peak {peak:.1f} GB in this process, {torch.get_num_threads()} threads")
-    with Image.open("out/film-edited.png") as image:
+    with Image.open("out/image-edited.png") as image:
         assert image.size == (512, 512)
-    assert json.loads(Path("out/film.json").read_text())["size"]["generator"] == 512
+    assert json.loads(Path("out/image.json").read_text())["size"]["generator"] == 512

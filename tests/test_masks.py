@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 import torch
+from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from radedit import masks
+from radedit.app.configuration import composed
 from radedit.types import Box, Record, Sample
 
 Strategy = Callable[[Sample], tuple[Tensor, Tensor]]
@@ -31,7 +33,7 @@ def random_mask(height: int, width: int, seed: int, share: float = 0.3) -> Tenso
 
 
 def sample(masks: Mapping[str, Tensor] | None = None, boxes: Mapping[str, Sequence[Box]] | None = None) -> Sample:
-    return Sample(Record("film-7", "patient-1"), torch.rand(1, 64, 64), masks or {}, boxes or {})
+    return Sample(Record("image-7", "patient-1"), torch.rand(1, 64, 64), masks or {}, boxes or {})
 
 
 # The patient's right lung is on the image's left, and here the smaller one.
@@ -144,7 +146,7 @@ BOXES = {"right_lung": [Box(6, 8, 20, 44)], "left_lung": [Box(34.5, 6, 24, 50)]}
 def test_boxes_tell_which_lung_a_mask_is() -> None:
     assert masks.lung_side_by_boxes(RIGHT, BOXES) == "right"
     assert masks.lung_side_by_boxes(LEFT, BOXES) == "left"
-    assert masks.lung_side_by_boxes(RIGHT.flip(-1), BOXES) == "left"  # a film that was mirrored
+    assert masks.lung_side_by_boxes(RIGHT.flip(-1), BOXES) == "left"  # an image that was mirrored
 
 
 @pytest.mark.parametrize(
@@ -221,6 +223,18 @@ def test_lesion_is_edited_and_device_kept_both_dilated() -> None:
     assert torch.equal(edit, masks.dilate(lesion, 5)) and torch.equal(keep, masks.dilate(drain, 5))
     edit, keep = masks.lesion_and_device(sample({"a": lesion, "b": drain}), lesion="a", device="b", dilation_px=40)
     assert torch.equal(edit, masks.dilate(lesion, 40)) and torch.equal(keep, masks.dilate(drain, 40))
+    exact = sample({"pneumothorax": lesion, "drain": drain})
+    edit, keep = masks.lesion_and_device(exact, device_dilation_px=0)
+    assert torch.equal(edit, masks.dilate(lesion, 5)) and torch.equal(keep, drain)
+
+
+@pytest.mark.parametrize(("setting", "device_px"), [("paper", 9), ("phantom", 0)])
+def test_configured_device_is_dilated_as_the_lesion_unless_its_contours_are_exact(setting: str, device_px: int) -> None:
+    words = ["+scenario=manifestation", f"setting={setting}", "mask_strategy.dilation_px=9"]
+    lesion, drain = rectangle(10, 10, 20, 20), rectangle(30, 5, 32, 40)
+    strategy = instantiate(composed("stress", words).mask_strategy)
+    edit, keep = strategy(sample({"pneumothorax": lesion, "drain": drain}))
+    assert torch.equal(edit, masks.dilate(lesion, 9)) and torch.equal(keep, masks.dilate(drain, device_px))
 
 
 def test_device_may_be_out_of_sight() -> None:
@@ -281,7 +295,7 @@ def left_lung(given: Sample) -> tuple[Tensor, Tensor]:
 def test_missing_names_are_said_beside_those_that_exist(
     strategy: Strategy, given: Mapping[str, Tensor], reason: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"Record 'film-7' has {reason}"):
+    with pytest.raises(ValueError, match=f"Record 'image-7' has {reason}"):
         strategy(sample(given))
 
 
@@ -298,7 +312,7 @@ def test_missing_names_are_said_beside_those_that_exist(
 def test_nowhere_to_edit_is_refused(
     strategy: Strategy, given: Mapping[str, Tensor], boxes: Mapping[str, Sequence[Box]]
 ) -> None:
-    with pytest.raises(ValueError, match="of record 'film-7' is empty"):
+    with pytest.raises(ValueError, match="of record 'image-7' is empty"):
         strategy(sample(given, boxes))
 
 
@@ -306,5 +320,5 @@ def test_nowhere_to_edit_is_refused(
 def test_mask_of_another_size_than_the_image_is_refused(strategy: Strategy) -> None:
     names = ("pneumothorax", "drain", "left_lung", "right_lung", "lungs")
     given = {name: rectangle(0, 0, 9, 9, 32, 48) for name in names}
-    with pytest.raises(ValueError, match="of record 'film-7' is 32×48 but its image is 64×64"):
+    with pytest.raises(ValueError, match="of record 'image-7' is 32×48 but its image is 64×64"):
         strategy(sample(given))

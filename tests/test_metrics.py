@@ -1,4 +1,4 @@
-"""Segmentation metrics: identities, MONAI as the oracle where it has an answer, and the failures it hides."""
+"""Segmentation metrics: identities, MONAI as the oracle where it has a prediction, and the failures it hides."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def square(top: int, left: int, side: int = 10) -> Tensor:
     return mask
 
 
-def test_a_perfect_answer_has_dice_1_and_no_distance() -> None:
+def test_a_perfect_prediction_has_dice_1_and_no_distance() -> None:
     assert dice(square(5, 5), square(5, 5)).item() == 1
     assert all(distance(square(5, 5), square(5, 5)).item() == 0 for distance in DISTANCES)
 
@@ -31,7 +31,7 @@ def test_dice_is_twice_the_overlap_over_both_areas() -> None:
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_a_shifted_answer_is_off_by_no_more_than_its_shift(distance) -> None:
+def test_a_shifted_prediction_is_off_by_no_more_than_its_shift(distance) -> None:
     assert 0 < distance(square(5, 5), square(5, 8)).item() <= 3
 
 
@@ -65,7 +65,7 @@ def test_nothing_found_where_nothing_is_is_right(distance) -> None:
     assert dice(EMPTY, EMPTY).item() == 1
 
 
-def test_each_film_and_structure_is_measured_for_itself() -> None:
+def test_each_image_and_structure_is_measured_for_itself() -> None:
     predicted = torch.cat([torch.cat([square(5, 5), square(5, 20)], 1), torch.cat([EMPTY, square(9, 9)], 1)])
     truth = torch.cat([torch.cat([square(5, 8), square(5, 20)], 1), torch.cat([square(5, 5), square(9, 9)], 1)])
     assert hausdorff95(predicted, truth).tolist() == [[pytest.approx(3), 0], [pytest.approx(50), 0]]

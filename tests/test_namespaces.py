@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,19 +15,19 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-import radedit.configuration  # noqa: F401 — registers resolvers
-from radedit.data.fingerprint import content_hash
-from radedit.data.readers.phantom import PhantomReader
-from radedit.detection import worlds_of
-from radedit.harness.scenario import StressData
+import radedit.app.configuration  # noqa: F401 — registers resolvers
+from radedit.data.datasets.phantom import PhantomDataset
+from radedit.data.io.fingerprint import content_hash
+from radedit.harness.stress.scenario import StressData
 from radedit.phantom.reports import phrases
+from radedit.studies.detection.tester import worlds_of
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-READER = "radedit.data.readers.phantom.PhantomReader"
+DATASET = "radedit.data.datasets.phantom.PhantomDataset"
 FEW = 6
 SAMPLE = 60  # records of each use; patients are numbered, so equal namespaces show at once
 
-# What a training module trains, and therefore whose patients its films are.
+# What a training module trains, and therefore whose patients its images are.
 TRAINS = {
     "autoencoder.AutoencoderTraining": "generator",
     "diffusion.DiffusionTraining": "generator",
@@ -36,7 +37,9 @@ TRAINS = {
 }
 
 
+@functools.cache
 def config(primary: str, *overrides: str) -> DictConfig:
+    """Not to be changed."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(primary, overrides=list(overrides))
 
@@ -46,15 +49,15 @@ def options(group: str) -> list[str]:
 
 
 def nodes(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every phantom reader of a configuration, by its place."""
+    """Every phantom dataset of a configuration, by its place."""
     if isinstance(node, dict):
-        if node.get("_target_") == READER:
+        if node.get("_target_") == DATASET:
             yield path, node
         for key, value in node.items():
             yield from nodes(value, f"{path}.{key}".lstrip("."))
 
 
-def uses_of_training() -> Iterator[tuple[str, PhantomReader]]:
+def uses_of_training() -> Iterator[tuple[str, PhantomDataset]]:
     for experiment in options("experiment"):
         composed = config("train", f"+experiment={experiment}")
         target = composed.module["_target_"].removeprefix("radedit.training.")
@@ -63,48 +66,47 @@ def uses_of_training() -> Iterator[tuple[str, PhantomReader]]:
             yield f"{TRAINS.get(target, target)}, {split}", instantiate(node, _convert_="all")
 
 
-def uses_of_stress() -> Iterator[tuple[str, PhantomReader]]:
-    for scenario in options("predictors/phantom"):
+def uses_of_stress() -> Iterator[tuple[str, PhantomDataset]]:
+    for scenario in options("shift/phantom"):
         composed = config("stress", f"+scenario={scenario}", "setting=phantom")
         data: StressData = instantiate(composed.dataset, _convert_="all")
         cells = next(iter(data.cells.values()), None)
-        for use, reader in {"sources": data.source, "truly shifted": data.shifted, "cells": cells}.items():
-            if isinstance(reader, PhantomReader):
-                yield use, reader
+        for use, dataset in {"sources": data.source, "truly shifted": data.shifted, "cells": cells}.items():
+            if isinstance(dataset, PhantomDataset):
+                yield use, dataset
         for _, node in nodes(OmegaConf.to_container(composed.predictors, resolve=True)):
             yield "predictor, test", instantiate(node, _convert_="all")
 
 
-def uses_of_benchmarks() -> Iterator[tuple[str, PhantomReader]]:
-    chosen = {"benchmark": "films", "examine": "examined", "compare": None}  # where each has its films
+def uses_of_benchmarks() -> Iterator[tuple[str, PhantomDataset]]:
+    chosen = {"benchmark": "images", "examine": "examined", "compare": None}  # where each has its images
     for primary, place in chosen.items():
         resolved: Any = OmegaConf.to_container(config(primary), resolve=True)
         for path, node in nodes(resolved[place] if place else resolved):
-            use = f"{primary}, {path}" if place else primary  # its figures share their films
+            use = f"{primary}, {path}" if place else primary  # its figures share their images
             yield use, instantiate(node, _convert_="all")
 
 
-def uses_of_studies() -> Iterator[tuple[str, PhantomReader]]:
+def uses_of_studies() -> Iterator[tuple[str, PhantomDataset]]:
     for scenario in options("cheap"):
         cheap = instantiate(config("validity", f"+scenario={scenario}").cheap, _convert_="all")
         for strength in cheap["strengths"]:
-            for part, reader in cheap["family"].member(strength, 0).films.items():
-                yield f"validity, {part}", reader
+            for part, dataset in cheap["family"].member(strength, 0).images.items():
+                yield f"validity, {part}", dataset
     composed = config("detection")
     family, asks = instantiate(composed.cheap.family, _convert_="all"), composed.detection
-    for use, worlds in {"detection": asks, "frozen rules": asks.freeze}.items():
-        for member in worlds_of(family, asks.strengths, worlds.worlds, worlds.first_world):
-            for part, reader in member.films.items():
-                yield f"{use}, {part}", reader
+    for member in worlds_of(family, asks.strengths, asks.worlds, asks.first_world):
+        for part, dataset in member.images.items():
+            yield f"detection, {part}", dataset
 
 
 @pytest.fixture(scope="module")
 def patients() -> dict[str, Counter[str]]:
-    """Use → its patients and how many films of each are drawn."""
+    """Use → its patients and how many images of each are drawn."""
     found: dict[str, Counter[str]] = {}
-    for use, reader in (*uses_of_training(), *uses_of_stress(), *uses_of_benchmarks(), *uses_of_studies()):
-        reader.n = min(reader.n, FEW if use.startswith(("detection", "frozen")) else SAMPLE)  # 50 worlds
-        found.setdefault(use, Counter()).update(record.subject_id for record in reader.records)
+    for use, dataset in (*uses_of_training(), *uses_of_stress(), *uses_of_benchmarks(), *uses_of_studies()):
+        dataset.n = min(dataset.n, FEW if use.startswith("detection") else SAMPLE)  # 60 worlds
+        found.setdefault(use, Counter()).update(record.patient_id for record in dataset.records)
     return found
 
 
@@ -113,7 +115,6 @@ def test_every_use_is_there(patients: dict[str, Counter[str]]) -> None:
         "generator, train", "generator, val", "joint encoder, train", "joint encoder, val", "predictor, train",
         "predictor, val", "predictor, test", "sources", "truly shifted", "cells", "benchmark, validation",
         "benchmark, test", "validity, train", "validity, val", "detection, train", "detection, val",
-        "frozen rules, train", "frozen rules, val",
     }  # fmt: skip
 
 
@@ -122,54 +123,54 @@ def test_no_patient_has_two_uses(patients: dict[str, Counter[str]]) -> None:
         assert not set(of_one) & set(of_two), f"{one} and {two} share patients"
 
 
-def test_some_patients_have_two_or_three_films(patients: dict[str, Counter[str]]) -> None:
-    """Else resampling patients and resampling films would be the same, and nothing would test it."""
+def test_some_patients_have_two_or_three_images(patients: dict[str, Counter[str]]) -> None:
+    """Else resampling patients and resampling images would be the same, and nothing would test it."""
     for use in ("predictor, test", "sources", "truly shifted", "cells", "benchmark, test"):
         assert max(patients[use].values()) >= 2, use
 
 
-def test_interventions_are_on_the_same_films() -> None:
-    """Reference and twin are the sources' own films; the four cells are four interventions on the same."""
-    for scenario in options("predictors/phantom"):
+def test_interventions_are_on_the_same_images() -> None:
+    """Reference and counterfactual are the sources' own images; the four cells are four interventions on the same."""
+    for scenario in options("shift/phantom"):
         composed = config("stress", f"+scenario={scenario}", "setting=phantom", "preset=smoke")
         data = instantiate(composed.dataset, _convert_="all")
-        for readers in ([data.source, data.reference, data.twin], [*data.cells.values()]):
-            ids = [[record.id for record in reader.records] for reader in readers if reader is not None]
+        for datasets in ([data.source, data.reference, data.counterfactual], [*data.cells.values()]):
+            ids = [[record.id for record in dataset.records] for dataset in datasets if dataset is not None]
             assert all(other == ids[0] for other in ids)
 
 
 @pytest.fixture(scope="module")
-def generators() -> list[PhantomReader]:
+def generators() -> list[PhantomDataset]:
     """What generator and joint encoder learn from."""
-    readers = {
-        content_hash([reader.world, reader.namespace]): reader
-        for use, reader in uses_of_training()
+    datasets = {
+        content_hash([dataset.world, dataset.namespace]): dataset
+        for use, dataset in uses_of_training()
         if use.startswith(("generator", "joint"))
     }
-    for reader in readers.values():
-        reader.n = 400
-    return list(readers.values())
+    for dataset in datasets.values():
+        dataset.n = 400
+    return list(datasets.values())
 
 
 def words(texts: list[str]) -> set[str]:
     return {word for text in texts for word in re.findall(r"[a-z0-9-]+", text.lower())}
 
 
-def test_generator_knows_neither_hospital_b_nor_covid(generators: list[PhantomReader]) -> None:
+def test_generator_knows_neither_hospital_b_nor_covid(generators: list[PhantomDataset]) -> None:
     """Edits there are zero-shot, as in the paper."""
     assert generators
-    for reader in generators:
-        records = reader.records
+    for dataset in generators:
+        records = dataset.records
         assert {record.attributes["hospital"] for record in records} == {"A", "C", "D"}
         assert not any(record.labels["covid"] for record in records)
 
 
-def test_generators_reports_have_no_word_that_only_covid_has(generators: list[PhantomReader]) -> None:
+def test_generators_reports_have_no_word_that_only_covid_has(generators: list[PhantomDataset]) -> None:
     every, without = ([phrase for h in (False, True) for phrase in phrases(h, without=w)] for w in ((), ("covid",)))
     of_covid = words(every) - words(without)
     assert {"covid-19", "coronavirus", "ground-glass"} <= of_covid
-    for reader in generators:
-        said = words([record.report for record in reader.records])
+    for dataset in generators:
+        said = words([record.report for record in dataset.records])
         assert len(said) > 50 and not said & of_covid
 
 
@@ -178,17 +179,17 @@ def test_tokenizer_of_the_generator_learns_no_covid_word() -> None:
     assert texts and not any(re.search("covid|corona|sars", text, re.IGNORECASE) for text in texts)
 
 
-def test_drains_go_with_pneumothorax_where_the_generator_learns(generators: list[PhantomReader]) -> None:
+def test_drains_go_with_pneumothorax_where_the_generator_learns(generators: list[PhantomDataset]) -> None:
     """P(drain | ptx) = 0.7, P(drain | no ptx) = 0.02: without it there is nothing to solve (evidence.md, 2)."""
-    for reader in generators:
+    for dataset in generators:
         for present, share in ((1, 0.7), (0, 0.02)):
-            drains = [r.labels["drain"] for r in reader.records if r.labels["pneumothorax"] == present]
+            drains = [r.labels["drain"] for r in dataset.records if r.labels["pneumothorax"] == present]
             assert sum(drains) / len(drains) == pytest.approx(share, abs=4 * (share * (1 - share) / len(drains)) ** 0.5)
 
 
-def test_normal_reports_never_come_with_a_drain(generators: list[PhantomReader]) -> None:
-    for reader in generators:
-        normal = [r for r in reader.records if "No acute cardiopulmonary process." in r.report]
+def test_normal_reports_never_come_with_a_drain(generators: list[PhantomDataset]) -> None:
+    for dataset in generators:
+        normal = [r for r in dataset.records if "No acute cardiopulmonary process." in r.report]
         assert len(normal) > 20
-        if not reader.world.report_noise:
+        if not dataset.world.report_noise:
             assert not any(record.labels["drain"] for record in normal)

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from radedit.configuration import composed
+from radedit.app.configuration import WEIGHTS, composed
+from radedit.models.bundle.bundle import Bundle
 from tests.realcxr_folder import write_realcxr
 
 
@@ -36,13 +40,13 @@ def run(module: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 @pytest.mark.slow
 def test_from_a_folder_of_radiographs_to_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    films = f"realcxr={write_realcxr(tmp_path / 'realcxr', 60, joined=2)}"
+    images = f"realcxr={write_realcxr(tmp_path / 'realcxr', 60, joined=2)}"
     short = ["max_steps=2", "data.batch_size=2", "trainer.limit_val_batches=1", "trainer.enable_progress_bar=false"]
-    few = ["data.train.readers.real.copies=2", "data.train.readers.phantom.n=4"]
-    run("train", monkeypatch, "+experiment=autoencoder", "setting=open", films, *short, *few)
-    few = [few_.replace("data.", "data.films.") for few_ in few]
-    few += ["data.films.train.readers.drawn.reader.copies=2"]
-    run("train", monkeypatch, "+experiment=diffusion", "setting=open", films, *short, *few)
+    few = ["data.train.datasets.real.copies=2", "data.train.datasets.phantom.n=4"]
+    run("train", monkeypatch, "+experiment=autoencoder", "setting=open", images, *short, *few)
+    few = [few_.replace("data.", "data.images.") for few_ in few]
+    few += ["data.images.train.datasets.drawn.dataset.copies=2"]
+    run("train", monkeypatch, "+experiment=diffusion", "setting=open", images, *short, *few)
     assert (tmp_path / "outputs/open/bundle/text_encoder").is_dir()  # the phantom's, as it was
 
     run(
@@ -53,11 +57,11 @@ def test_from_a_folder_of_radiographs_to_a_report(tmp_path: Path, monkeypatch: p
         "preset=smoke",
         'seeds="0"',
         "additions=consolidation_left",
-        films,
+        images,
     )
     folder = next((tmp_path / "outputs/stress").glob("population-*"))
     results = json.loads((folder / "results.json").read_text())
-    assert results["setting"] == "open" and results["measure"] == "dice"
+    assert results["setting"] == "open" and results["scenario"]["added"]
     assert results["counts"]["edited"] + results["counts"]["skipped"] == results["counts"]["sources"]
     assert results["generator"]
     assert "How good is this generator?" in (folder / "report.html").read_text()
@@ -79,5 +83,19 @@ def test_the_weak_segmenter_learns_from_one_source_and_the_strong_one_from_two()
         weak: Any
         strong: Any
         weak, strong = (OmegaConf.to_object(parts[name][split]) for name in ("weak", "strong"))
-        assert weak["reader"].pop("where") == {"source": "cohen"} and strong["reader"].pop("where") == {}
-        assert weak == strong and weak["part"] == split and weak["reader"]["require"] == ["lungs"]
+        assert weak["dataset"].pop("where") == {"source": "cohen"} and strong["dataset"].pop("where") == {}
+        assert weak == strong and weak["part"] == split and weak["dataset"]["require"] == ["lungs"]
+
+
+def test_generator_begins_with_the_phantoms_own_networks() -> None:
+    shipped = Bundle.load(WEIGHTS / "phantom")
+    begun = {
+        "vae": instantiate(composed("train", ["+experiment=open/autoencoder"]).module.vae),
+        "unet": UNet2DConditionModel.from_pretrained(composed("train", ["+experiment=open/diffusion"]).module.unet),
+    }
+    for name, network in begun.items():
+        weights = getattr(shipped, name).state_dict()
+        assert network.state_dict().keys() == weights.keys()
+        assert all(torch.equal(value.float(), weights[key].float()) for key, value in network.state_dict().items()), (
+            name
+        )

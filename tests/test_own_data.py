@@ -1,4 +1,4 @@
-"""The third journey: own films, own model, all three scenarios; and mistakes that are named before long work."""
+"""The third journey: own images, own model, all three scenarios; and mistakes that are named before long work."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from radedit import stress
-from radedit.harness.block_editor import BlockEditor
-from radedit.report.results import load
+from radedit.harness.evidence.results import load
+from radedit.harness.stress.block_editor import BlockEditor
 from tests.commands import run
-from tests.own_films import write_own_films
+from tests.own_images import write_own_images
 from tests.tiny_bundle import SIZE
 
 CHOSEN = ["setting=manifest", "preset=smoke", "generator=phantom", "logger=csv", f"size={SIZE}", "edit.steps=2",
@@ -22,14 +22,14 @@ CHOSEN = ["setting=manifest", "preset=smoke", "generator=phantom", "logger=csv",
 
 
 class Detector(nn.Module):
-    """One logit a film."""
+    """One logit an image."""
 
     def __init__(self, outputs: int = 1) -> None:
         super().__init__()
         self.convolution, self.linear = nn.Conv2d(1, 4, 3), nn.Linear(4, outputs)
 
-    def forward(self, films: Tensor) -> Tensor:
-        out: Tensor = self.linear(self.convolution(films).mean((2, 3)))
+    def forward(self, images: Tensor) -> Tensor:
+        out: Tensor = self.linear(self.convolution(images).mean((2, 3)))
         return out
 
 
@@ -42,7 +42,7 @@ class Drawer(nn.Conv2d):
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_own_films(tmp_path_factory.mktemp("own"), n=3)
+    return write_own_images(tmp_path_factory.mktemp("own"), n=3)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ OTHERS = ("acquisition", "population")
 
 
 @pytest.mark.parametrize("scenario", ["manifestation", *(pytest.param(s, marks=pytest.mark.slow) for s in OTHERS)])
-def test_scenario_runs_on_own_films_with_an_own_model(scenario: str, arguments: list[str]) -> None:
+def test_scenario_runs_on_own_images_with_an_own_model(scenario: str, arguments: list[str]) -> None:
     build = save(Drawer() if scenario == "population" else Detector())
     more = ["additions=oedema"] if scenario == "population" else []
     assert run(stress.main, [f"+scenario={scenario}", *arguments, build, *more]) == 0
@@ -68,7 +68,7 @@ def test_scenario_runs_on_own_films_with_an_own_model(scenario: str, arguments: 
     results = load(folder)
     assert results.setting == "manifest" and [p.key for p in results.predictors] == ["own"]
     assert results.counts["edited"] >= 3 and [v.outcome for v in results.verdicts] == ["undecided"]
-    assert results.row("own", "ordinary test set") is not None
+    assert results.row("own", "in-distribution test set") is not None
     assert (folder / "report.html").stat().st_size > 100_000
 
 
@@ -82,20 +82,20 @@ def test_without_references_there_is_evidence_but_no_verdict(arguments: list[str
 
 MISTAKES = {
     "no manifest": (["manifest=gone.csv"], "There is no file gone.csv"),
-    "manifest is not named": (["manifest=???"], "manifest was not given. Say manifest=… (your table of films, CSV"),
+    "manifest is not named": (["manifest=???"], "manifest was not given. Say manifest=… (your table of images, CSV"),
     "weights are not named": (
         ["predictor=torchscript"],
         "predictor.path was not given. Say predictor.path=… (the file",
     ),
     "no generator": (
-        ["generator=manifest"],
+        ["generator=trained"],
         "generator.folder was not given. Say generator.folder=… (of the generator",
     ),
     "no model": (["predictor=trained", "~predictor.path", "~predictor.build"], "Name the model that is to be tested"),
     "no weights": (["predictor.path=gone.safetensors"], "no file of weights gone.safetensors"),
     "no such masks": (["dataset.masks=[lungs]"], "None has mask_lungs"),
     "several outputs": (["+predictor.build.outputs=3"], "Say which is pneumothorax: predictor.output.index=…"),
-    "other channels": (["predictor.input.channels=3"], "can't take films of 32×32 px with 3 channels"),
+    "other channels": (["predictor.input.channels=3"], "can't take images of 32×32 px with 3 channels"),
     "no such key": (["predictor.input.sise=3"], "no 'predictor.input.sise' in conf/stress.yaml. Did you mean"),
 }
 
@@ -105,7 +105,7 @@ def test_mistake_is_named_before_long_work(
     mistake: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def edited(*_: object) -> None:
-        raise AssertionError("films were edited")
+        raise AssertionError("images were edited")
 
     monkeypatch.setattr(BlockEditor, "block", edited)
     changes, message = MISTAKES[mistake]

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from radedit import prepare
-from radedit.data.latents import LatentData
-from radedit.data.module import FilmData
-from radedit.data.readers.siim_fisabio_rsna import SiimFisabioRsna
-from radedit.models.bundle import hash_folder
-from radedit.types import Reader
+from radedit.data.batches.latents import LatentData
+from radedit.data.batches.module import ImageData
+from radedit.data.datasets.bimcv.siim_fisabio_rsna import SiimFisabioRsna
+from radedit.models.bundle.bundle import hash_folder
+from radedit.types import Dataset
 from tests.commands import run
-from tests.data.fixtures.siim_fisabio_rsna import FILMS, place, write_siim_fisabio_rsna
+from tests.data.fixtures.siim_fisabio_rsna import RADIOGRAPHS, place, write_siim_fisabio_rsna
 from tests.tiny_bundle import SIZE
 
 
@@ -30,7 +30,7 @@ def words(root: Path, *more: str) -> list[str]:
 
 def test_a_whole_download_is_counted_and_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(prepare.main, words(root)) == 0
-    assert "SIIM-FISABIO-RSNA: 5 films of 3 subjects" in capsys.readouterr().out
+    assert "SIIM-FISABIO-RSNA: 5 images of 3 patients" in capsys.readouterr().out
     assert json.loads(Path("out/summary.json").read_text())["labels"]["covid"] == {"1": 3, "0": 2, "not read": 0}
     with Image.open("out/sheet.png") as sheet:
         assert min(sheet.size) > 200
@@ -39,10 +39,10 @@ def test_a_whole_download_is_counted_and_shown(root: Path, capsys: pytest.Captur
 
 
 def test_half_a_download_says_what_is_missing_and_ends_with_2(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place(root, FILMS[1]).unlink()
+    place(root, RADIOGRAPHS[1]).unlink()
     assert run(prepare.main, words(root)) == 2
     assert "Files are missing" in capsys.readouterr().out
-    assert FILMS[1].image in Path("out/missing.csv").read_text() and not Path("out/index.parquet").exists()
+    assert RADIOGRAPHS[1].image in Path("out/missing.csv").read_text() and not Path("out/index.parquet").exists()
 
 
 def test_a_download_without_its_tables_ends_with_2(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,11 +51,11 @@ def test_a_download_without_its_tables_ends_with_2(root: Path, capsys: pytest.Ca
     assert "train_study_level.csv" in capsys.readouterr().err
 
 
-def test_a_damaged_film_is_listed_and_no_failure(root: Path) -> None:
-    path = place(root, FILMS[1])
+def test_a_damaged_image_is_listed_and_no_failure(root: Path) -> None:
+    path = place(root, RADIOGRAPHS[1])
     path.write_bytes(path.read_bytes()[:-500])
     assert run(prepare.main, words(root)) == 0
-    assert FILMS[1].image in Path("out/unreadable.csv").read_text()
+    assert RADIOGRAPHS[1].image in Path("out/unreadable.csv").read_text()
 
 
 @pytest.mark.parametrize("name", ["out", "cache"])
@@ -75,10 +75,10 @@ def test_latents_are_those_that_a_training_on_the_same_set_looks_for(root: Path,
 
         records = ()
 
-    train: Reader = SiimFisabioRsna(root)
-    films = FilmData(train, Nobody(), size=SIZE, batch_size=1, cache=".cache/films")  # type: ignore[arg-type]
-    del films.readers["val"], films.paths["val"]
-    data = LatentData(films, batch_size=1, cache=".cache/latents")
+    train: Dataset = SiimFisabioRsna(root)
+    images = ImageData(train, Nobody(), size=SIZE, batch_size=1, cache=".cache/images")  # type: ignore[arg-type]
+    del images.datasets["val"], images.paths["val"]
+    data = LatentData(images, batch_size=1, cache=".cache/latents")
     data.use(lambda _: pytest.fail("encoded again"), hash_folder(tiny_bundle / "vae"))
     data.setup()
     assert len(data.latents["train"]) == 5 and [ready] == list(Path(".cache/latents").glob("*.npy"))
@@ -98,7 +98,7 @@ def test_what_is_not_there_is_asked_for(more: list[str], told: str, capsys: pyte
     assert told in capsys.readouterr().err
 
 
-def test_an_encoder_for_films_of_another_size_is_refused_at_once(
+def test_an_encoder_for_images_of_another_size_is_refused_at_once(
     root: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(prepare.main, words(root, "latents=true", f"generator.folder={tiny_bundle}")) == 2

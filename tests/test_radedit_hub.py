@@ -13,7 +13,7 @@ from torch import Tensor
 
 from radedit import edit, stress
 from radedit.data.stress_set import read_rows
-from radedit.models.bundle import Bundle
+from radedit.models.bundle.bundle import Bundle
 from radedit.types import Randn
 from tests.commands import run
 from tests.published import SIZE, overrides
@@ -23,24 +23,24 @@ both_ways = pytest.mark.parametrize("sampling", CALLS)
 
 
 @pytest.fixture
-def film() -> list[str]:
-    """Arguments that name a film and its masks, which lie in the working folder."""
+def image() -> list[str]:
+    """Arguments that name an image and its masks, which lie in the working folder."""
     rows, columns = np.mgrid[:96, :80]
-    Image.fromarray((40 + rows + 60 * np.sin(columns / 9) ** 2).astype(np.uint8)).save("film.png")
+    Image.fromarray((40 + rows + 60 * np.sin(columns / 9) ** 2).astype(np.uint8)).save("image.png")
     for name, where in (("edit", np.s_[20:60, 8:36]), ("keep", np.s_[30:80, 48:70])):
         mask = np.zeros((96, 80), dtype=np.uint8)
         mask[where] = 255
         Image.fromarray(mask).save(f"{name}.png")
-    return ["image=film.png", "edit_mask=edit.png", "keep_mask=keep.png", "prompt=No acute process.", "out=out"]
+    return ["image=image.png", "edit_mask=edit.png", "keep_mask=keep.png", "prompt=No acute process.", "out=out"]
 
 
 def note() -> Any:
-    return json.loads(Path("out/film.json").read_text())
+    return json.loads(Path("out/image.json").read_text())
 
 
 @both_ways
-def test_a_film_is_edited_as_the_release_is_called(published: Path, film: list[str], sampling: str) -> None:
-    assert run(edit.main, [*film, *overrides(published), f"sampling={sampling}", "steps=10"]) == 0
+def test_an_image_is_edited_as_the_release_is_called(published: Path, image: list[str], sampling: str) -> None:
+    assert run(edit.main, [*image, *overrides(published), f"sampling={sampling}", "steps=10"]) == 0
     w, start = CALLS[sampling]
     found = note()
     assert found["editor"] == {"name": "radedit", "w": w, "start": start}
@@ -61,7 +61,7 @@ def test_a_stress_set_is_made_and_scored_as_the_model_card_has_it(published: Pat
 
 @pytest.mark.parametrize(("editor", "draws"), [("radedit", False), ("released_compat", True)])
 def test_only_the_released_editor_draws_its_latents(
-    tiny_bundle: Path, film: list[str], monkeypatch: pytest.MonkeyPatch, editor: str, draws: bool
+    tiny_bundle: Path, image: list[str], monkeypatch: pytest.MonkeyPatch, editor: str, draws: bool
 ) -> None:
     asked, encode = [], Bundle.encode
 
@@ -71,16 +71,16 @@ def test_only_the_released_editor_draws_its_latents(
 
     monkeypatch.setattr(Bundle, "encode", noting)
     generator = [f"generator.folder={tiny_bundle}", f"editor={editor}"]
-    assert run(edit.main, [*film, *generator, "steps=2"]) == 0
+    assert run(edit.main, [*image, *generator, "steps=2"]) == 0
     small = ["+scenario=manifestation", "preset=smoke", "logger=csv", "run=[generate]", "seeds='0'", "size=32"]
     small += ["n=1", "n_also=0", "edit.block=1", "edit.max_lost=1", "anatomy=null", "edit.steps=2"]
     assert run(stress.main, [*small, *generator]) == 0
     assert len(asked) >= 2 and set(asked) == {draws}
 
 
-def test_a_missing_licence_ends_in_one_line_before_any_film_is_read(
-    film: list[str], capsys: pytest.CaptureFixture[str]
+def test_a_missing_licence_ends_in_one_line_before_any_image_is_read(
+    image: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(edit.main, [*film, "generator=radedit_hub"]) == 2
+    assert run(edit.main, [*image, "generator=radedit_hub"]) == 2
     error = capsys.readouterr().err
     assert "https://huggingface.co/microsoft/radedit" in error and "hf auth login" in error and "Traceback" not in error

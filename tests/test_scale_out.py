@@ -14,7 +14,7 @@ import pytest
 
 from radedit import stress
 from tests.commands import run, save_tiny_predictors
-from tests.harness.test_kills import content
+from tests.harness.stress.test_kills import content
 from tests.tiny_bundle import SIZE
 
 HOW_TO = Path(__file__).parents[1] / "docs/how-to/scale-out.md"
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def tiny(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Two seeds of four tiny predictors on five films, a block each."""
+    """Two seeds of four tiny predictors on five images, a block each."""
     folder = tmp_path_factory.mktemp("predictors")
     overrides = [save_tiny_predictors(folder / f"seed-{seed}", seed) for seed in (0, 1)][0]
     return [
@@ -68,7 +68,7 @@ def test_command_of_the_how_to_gives_what_one_process_gives(
     assert done.returncode == 0, done.stdout + done.stderr
     assert found(Path("out")) == by_one
     assert len(by_one["runs"]) == 2 and len(by_one["sweeps"]) == 1
-    assert done.stdout.count("sweep: ") == 1
+    assert done.stdout.count("/report.html\n") == 1
     assert not list(Path("out").glob(".jobs-*"))
     (command_noted,) = {json.loads(path.read_text())["command"] for path in Path("out/stress").glob("*/results.json")}
     assert command_noted.startswith("python -m radedit.stress +scenario=manifestation ")

@@ -1,4 +1,4 @@
-"""`python -m radedit.stress`: one run from films to report, found again, and mistakes that are named at once."""
+"""`python -m radedit.stress`: one run from images to report, found again, and mistakes that are named at once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 
 import radedit
 from radedit import stress
-from radedit.configuration import close_logger
+from radedit.app.configuration import close_logger
+from radedit.data.io.provenance import git_commit
 from radedit.data.stress_set import read_rows
-from radedit.harness.block_size import Found
-from radedit.harness.provenance import git_commit
-from radedit.models.bundle import hash_folder
-from radedit.models.latent_predictor import LatentPredictor
+from radedit.harness.evidence.results import load
+from radedit.harness.stress.block_size import Found
+from radedit.models.bundle.bundle import hash_folder
+from radedit.models.bundle.latent_predictor import LatentPredictor
 from radedit.models.predictors import Network, load_predictor
-from radedit.report.results import load
-from radedit.report.wandb_log import slug
+from radedit.report.wandb.log import slug
 from tests.commands import run, save_tiny_predictors
 from tests.tiny_bundle import SIZE
 
@@ -120,7 +120,7 @@ def test_results_say_where_they_come_from(
     assert results["hashes"]["stress_set"] == meta["content_hash"]
     folders = dict(argument.removeprefix("predictors.").split(".folder=") for argument in tiny if ".folder=" in argument
                    and argument.startswith("predictors."))  # fmt: skip
-    assert results["hashes"]["predictors"] == {key: load_predictor(f).hash for key, f in folders.items()}
+    assert results["hashes"]["predictors"] == {key: {"Seed 0": load_predictor(f).hash} for key, f in folders.items()}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", results["created"])
     assert results["config"]["edit"]["steps"] == 2 and results["config"]["editor"]["w"] == 5
 
@@ -129,7 +129,7 @@ def test_pictures_of_the_gallery_are_the_sets(folder: Path, results: dict[str, A
     rows = {row["id"]: row for row in read_rows(stress_set)}
     assert len(results["gallery"]) == results["counts"]["edited"]
     for example in results["gallery"]:
-        for kind, name in {"source": "source", "edit": "radedit", "twin": "twin"}.items():
+        for kind, name in {"source": "source", "edit": "radedit", "counterfactual": "counterfactual"}.items():
             picture = (folder / example["images"][name]).read_bytes()
             assert picture == (stress_set / rows[f"{example['record']}/{kind}"]["image"]).read_bytes()
 
@@ -152,23 +152,23 @@ def test_second_run_asks_no_network(
         ("predictors.confounded_classifier.own_test.n=5", True),
         ("dataset.shifted.drain=0", True),
         ("edit.seed=4", False),
-        ("world@dataset.world=ptx_unconfounded", False),
+        ("dataset.world.drain_given=[0.5,0.5]", False),
     ],
 )
-def test_what_changes_films_or_edits_has_another_folder(
+def test_what_changes_images_or_edits_has_another_folder(
     change: str, same_set: bool, out: Path, tiny: list[str], folder: Path, stress_set: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """Old answers are never taken for those on other films, and edits are made again only where they differ."""
+    """Old predictions are never taken for those on other images, and edits are made again only where they differ."""
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stress, "generate", stop)
+    monkeypatch.setattr("radedit.app.stress_test.generate", stop)
     assert run(stress.main, [*tiny, f"out={out}", "edit.seed=3", change]) == 130
-    printed = dict(re.findall(r"^(stress set|report): +(.*)$", capsys.readouterr().out, re.MULTILINE))
+    printed = dict(re.findall(r"^(stress set|results): +(.*)$", capsys.readouterr().out, re.MULTILINE))
     assert (Path(printed["stress set"]) == stress_set) is same_set
-    assert Path(printed["report"]).parent != folder
+    assert Path(printed["results"]) != folder
 
 
 # Mistakes. A network that is asked anything would be long work.
@@ -236,13 +236,13 @@ def test_block_size_that_was_found_is_the_sets_and_is_not_looked_for_again(
         found.append(Found(2, {2: 0.1}))
         return found[-1]
 
-    monkeypatch.setattr("radedit.stress_sets.find_block", find)
+    monkeypatch.setattr("radedit.app.stress_sets.find_block", find)
     arguments = [*tiny, "out=out", "edit.block=auto", "run=[generate]"]
     assert run(stress.main, arguments) == 0 == run(stress.main, arguments)
     (folder,) = Path("out/stress_sets").iterdir()  # one, although it was asked for twice
     assert len(found) == 1 and "edit.block=auto: 2 records together" in capsys.readouterr().out
     assert json.loads((folder / "meta.json").read_text())["fingerprint"]["edit"]["block"] == 2
-    assert len(list((folder / "rows").iterdir())) == -(-N // 2)
+    assert len(list((folder / "rows").glob("*.jsonl"))) == -(-N // 2)
 
 
 @pytest.mark.slow
@@ -262,7 +262,7 @@ def test_wandb_offline_gets_configuration_metrics_edits_and_hashes(
         close_logger(loggers)
         assert wandb.run is None  # the next job of a sweep starts its own
 
-    monkeypatch.setattr(stress, "close_logger", look_and_close)
+    monkeypatch.setattr("radedit.app.stress_test.close_logger", look_and_close)
     shutil.copytree(out, "copy")
     rest = [argument for argument in tiny if argument != "logger=csv"]
     assert run(stress.main, [*rest, "logger=wandb", "out=copy", "edit.seed=3"]) == 0
@@ -294,7 +294,7 @@ def test_smoke_runs_the_whole_sweep(scenario: str) -> None:
     for folder in folders:
         results = load(folder)
         assert len(results.predictors) == len(results.verdicts) == 4 and results.counts["edited"] >= 3
-        assert {verdict.outcome for verdict in results.verdicts} == {"undecided"}  # so few films say nothing
+        assert {verdict.outcome for verdict in results.verdicts} == {"undecided"}  # so few images say nothing
         assert (folder / "report.html").stat().st_size > 100_000
 
 
@@ -308,6 +308,6 @@ def test_demo_path_runs_with_what_is_shipped() -> None:
     assert len(results.predictors) == 4 and results.counts["edited"] >= 3
     weights = Path(radedit.__file__).parent / "weights"
     assert results.hashes["generator"] == hash_folder(weights / "phantom")
-    accuracies = [results.row(predictor.key, "ordinary test set") for predictor in results.predictors]
+    accuracies = [results.row(predictor.key, "in-distribution test set") for predictor in results.predictors]
     assert all(row is not None and row.accuracy.value is not None and row.accuracy.value >= 0.5 for row in accuracies)
     assert (folder / "report.html").stat().st_size > 100_000

@@ -11,7 +11,7 @@ import pytest
 
 from radedit import stress
 from radedit.data.stress_set import StressSetWriter
-from radedit.harness import removal
+from radedit.harness.evidence import removal
 from radedit.models.predictors import Network
 from tests.commands import run, save_tiny_predictors
 from tests.tiny_bundle import SIZE
@@ -22,7 +22,7 @@ SEEDS = (0, 1)
 
 @pytest.fixture(scope="module")
 def arguments(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Two seeds of four tiny predictors on three films, a block each."""
+    """Two seeds of four tiny predictors on three images, a block each."""
     folder = tmp_path_factory.mktemp("predictors")
     overrides = [save_tiny_predictors(folder / f"seed-{seed}", seed) for seed in SEEDS][0]
     return [
@@ -100,7 +100,7 @@ def test_a_sweep_stopped_in_its_second_job_asks_the_first_ones_predictors_nothin
     predict = Network.predict
 
     def note(self: Network, images: Any) -> Any:
-        if images.std() > 0:  # not the grey film that every predictor is tried on
+        if images.std() > 0:  # not the grey image that every predictor is tried on
             asked.append(self.hash)
         return predict(self, images)
 

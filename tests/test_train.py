@@ -6,7 +6,8 @@ import pytest
 from lightning import Trainer
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-from radedit.train import _no_requeue, in_setting
+from radedit.train import in_setting
+from radedit.training.fit import no_requeue
 
 
 def test_a_setting_chooses_its_own_experiment() -> None:
@@ -33,6 +34,6 @@ def test_slurm_does_not_make_lightning_save_in_the_middle_of_a_step(monkeypatch:
         accelerator="cpu", strategy="ddp", plugins=[SLURMEnvironment()], logger=False, enable_checkpointing=False
     )
     assert trainer.strategy.cluster_environment.auto_requeue  # type: ignore[attr-defined]
-    _no_requeue(trainer)
+    no_requeue(trainer)
     assert not trainer.strategy.cluster_environment.auto_requeue  # type: ignore[attr-defined]
-    _no_requeue(Trainer(accelerator="cpu", logger=False, enable_checkpointing=False))  # none is no mistake
+    no_requeue(Trainer(accelerator="cpu", logger=False, enable_checkpointing=False))  # none is no mistake

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from radedit import stress, validity
-from radedit.harness import cheap
+from radedit.studies.shared import cheap_predictors as cheap
 from tests.commands import run
 from tests.tiny_bundle import SIZE
 
@@ -69,7 +69,7 @@ def test_every_predictor_is_measured_every_way(study: tuple[str, Path, list[str]
     assert sorted((r["strength"], r["seed"]) for r in rows if r["strength"] is not None) == [
         (0, 0), (0, 1), (1, 0), (1, 1),
     ]  # fmt: skip
-    assert all(0 <= row[way] <= 1 for row in rows for way in ("truth", "synthetic", "ordinary", "corrupted"))
+    assert all(0 <= row[way] <= 1 for row in rows for way in ("truth", "synthetic", "in_distribution", "corrupted"))
     assert results["trained"] == results["trained_now"] == 4 and results["failed"] == []
 
 
@@ -151,5 +151,5 @@ def test_folder_that_is_no_stress_set_is_refused(tiny_bundle: Path, capsys: pyte
 
 
 def test_scenario_must_be_given(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(validity.main, []) == 1
+    assert run(validity.main, []) == 2
     assert "Say +scenario=… with one of: acquisition, manifestation, population." in capsys.readouterr().err

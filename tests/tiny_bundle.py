@@ -9,16 +9,16 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
-from radedit.models.bundle import Bundle
-from radedit.models.image_encoder import ImageEncoder
-from radedit.models.text_encoder import CXRBert, CXRBertConfig, train_tokenizer
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.encoders.image_encoder import ImageEncoder
+from radedit.models.encoders.text_encoder import CXRBert, CXRBertConfig, train_tokenizer
 
 SIZE = 32  # px; 2 px a latent cell
 WORDS = ["No acute cardiopulmonary process.", "Large left pneumothorax.", "Opacities. Chest tube in place."]
 
 
 def save_tiny_bundle(folder: Path) -> Path:
-    """Write a bundle for films of 32 px, the same one every time, and return its folder."""
+    """Write a bundle for images of 32 px, the same one every time, and return its folder."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         bundle = _tiny_bundle()

@@ -32,17 +32,17 @@ from processor import by_operator, flops, matrix_peak
 from tables import arguments, draw_bars, forget_peak, peak_mib, write_rows
 from torch import Tensor, nn
 
-from radedit.data.transforms import preprocess
+from radedit.data.image.transforms import preprocess
+from radedit.data.io.provenance import machine
 from radedit.editing import radedit
+from radedit.editing.editor import Editor
 from radedit.editing.noise import record_randn
-from radedit.harness.cost import now
-from radedit.harness.edit_plan import EditPlan
-from radedit.harness.editors import Editor
-from radedit.harness.generate import generate
-from radedit.harness.provenance import machine
-from radedit.harness.scenario import Removal, StressData, removal_films
+from radedit.harness.stress.block_editor import EditPlan
+from radedit.harness.stress.cost import now
+from radedit.harness.stress.generate import generate
+from radedit.harness.stress.scenario import Removal, StressData, removal_images
 from radedit.masks import lesion_and_device, to_latent
-from radedit.models.bundle import Bundle
+from radedit.models.bundle.bundle import Bundle
 from radedit.phantom.world import World
 from radedit.types import EditMasks
 
@@ -53,34 +53,34 @@ TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}  # largest difference of 
 
 @dataclass(frozen=True)
 class Case:
-    """Films to be edited, n of them: ids, grey levels (n, 1, H, W) and latent masks (n, 1, h, w)."""
+    """Images to be edited, n of them: ids, grey levels (n, 1, H, W) and latent masks (n, 1, h, w)."""
 
     ids: list[str]
-    films: Tensor
+    images: Tensor
     masks: EditMasks
 
     def rows(self, which: slice) -> Case:
         """Some of them."""
-        return Case(self.ids[which], self.films[which], EditMasks(self.masks.edit[which], self.masks.keep[which]))
+        return Case(self.ids[which], self.images[which], EditMasks(self.masks.edit[which], self.masks.keep[which]))
 
 
 def draw(n: int, size: int) -> StressData:
-    """Drawn films of patients with pneumothorax and drain."""
+    """Phantoms of patients with pneumothorax and drain."""
     world = World(seed=1, prevalence={"pneumothorax": 0.5}, drain_given=(0.01, 0.95))
-    films = removal_films(
+    images = removal_images(
         world, n=n, n_cells=1, size=size, source={"pneumothorax": 1, "drain": 1}, reference={"pneumothorax": 0},
-        twin={"pneumothorax": 0}, shifted={"pneumothorax": 0}, cells={},
+        counterfactual={"pneumothorax": 0}, shifted={"pneumothorax": 0}, cells={},
     )  # fmt: skip
-    return replace(films, reference=None, twin=None)
+    return replace(images, reference=None, counterfactual=None)
 
 
 def load(data: StressData, bundle: Bundle) -> Case:
-    """All films of a set in memory, on the generator's device."""
+    """All images of a set in memory, on the generator's device."""
     samples = [preprocess(data.source.load(record), bundle.size) for record in data.source.records]
     masks = [to_latent(*lesion_and_device(sample), bundle.factor).masks for sample in samples]
     edit, keep = (torch.stack(part).to(bundle.device) for part in zip(*masks, strict=True))
-    films = torch.stack([sample.image for sample in samples]).to(bundle.device)
-    return Case([sample.record.id for sample in samples], films, EditMasks(edit, keep))
+    images = torch.stack([sample.image for sample in samples]).to(bundle.device)
+    return Case([sample.record.id for sample in samples], images, EditMasks(edit, keep))
 
 
 def ours(case: Case, bundle: Bundle, steps: int, batch: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
@@ -91,7 +91,7 @@ def ours(case: Case, bundle: Bundle, steps: int, batch: int, dtype: torch.dtype 
     made: dict[str, list[Tensor]] = {kind: [] for kind in PROMPTS}
     for first in range(0, len(case.ids), batch):
         part = case.rows(slice(first, first + batch))
-        x_0 = bundle.encode(part.films).to(dtype)
+        x_0 = bundle.encode(part.images).to(dtype)
         randn = record_randn(0, part.ids, device=bundle.device)
         for kind, x in editor.edits(f_theta, x_0, c, part.masks, schedule, randn, replay=False).items():
             made[kind].append(x)
@@ -109,7 +109,7 @@ def sequential(
     for i, name in enumerate(case.ids):
         part = case.rows(slice(i, i + 1))
         for kind, prompt in PROMPTS.items():
-            x_0, c = bundle.encode(part.films).to(dtype), bundle.embed_prompts([prompt])
+            x_0, c = bundle.encode(part.images).to(dtype), bundle.embed_prompts([prompt])
             randn = record_randn(0, [name], device=bundle.device)
             made[kind].append(algorithm_3(f_theta, x_0, c, part.masks, schedule, randn, W))
             bundle.decode(made[kind][-1])
@@ -133,7 +133,7 @@ def ledits(case: Case, bundle: Bundle, steps: int, batch: int) -> None:
     channels = bundle.vae.config["in_channels"]
     for first in range(0, len(case.ids), batch):
         part = case.rows(slice(first, first + batch))
-        pipeline.invert(part.films.repeat(1, channels, 1, 1), num_inversion_steps=steps, skip=0.0)
+        pipeline.invert(part.images.repeat(1, channels, 1, 1), num_inversion_steps=steps, skip=0.0)
         for prompt in PROMPTS.values():
             pipeline(
                 editing_prompt=[prompt], edit_guidance_scale=W, user_mask=part.masks.edit, use_intersect_mask=False,
@@ -142,7 +142,7 @@ def ledits(case: Case, bundle: Bundle, steps: int, batch: int) -> None:
 
 
 def stress_set(data: StressData, bundle: Bundle, steps: int, batch: int) -> None:
-    """The same and all the rest that a stress set takes: films drawn, replay, editing score, PNGs on a disk."""
+    """The same and all the rest that a stress set takes: images drawn, replay, editing score, PNGs on a disk."""
     scenario = Removal(
         name="performance", title="", section="", finding="pneumothorax", shortcut="drain", prompt=PROMPTS["edit"],
         keep_sham_prompt=PROMPTS["keep_sham"], score_real=PROMPTS["keep_sham"], score_edit=PROMPTS["edit"],
@@ -295,11 +295,11 @@ def main(
     draw_bars(names, per_edit, said, axis, f"{about}, {clock}", Path(out) / "editing.png")
     if device != "cpu":
         by_operator(others.get("compiled", bundle), 2 * batch, Path(out) / "operators.csv")
-    few_films, precise = case.rows(slice(0, min(3, images))), load_bundle(generator, device, torch.float64)
+    few_images, precise = case.rows(slice(0, min(3, images))), load_bundle(generator, device, torch.float64)
     single = load_bundle(generator, device, torch.float32) if generator == "paper_size" else bundle
     for which, dtype in ((single, torch.float32), (precise, torch.float64)):
         print(
-            f"Largest difference from the paper's loops, {dtype}: {check_equal(few_films, which, 3, batch, dtype):.1e}"
+            f"Largest difference from the paper's loops, {dtype}: {check_equal(few_images, which, 3, batch, dtype):.1e}"
         )
 
 

@@ -25,11 +25,11 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from radedit.editing import radedit
-from radedit.harness.edit_plan import EditPlan
-from radedit.harness.editors import Editor
-from radedit.harness.generate import generate
-from radedit.harness.scenario import Removal, StressData
-from radedit.models.bundle import Bundle
+from radedit.editing.editor import Editor
+from radedit.harness.stress.block_editor import EditPlan
+from radedit.harness.stress.generate import generate
+from radedit.harness.stress.scenario import Removal, StressData
+from radedit.models.bundle.bundle import Bundle
 from radedit.schedule import Schedule
 from radedit.types import Record, Sample
 
@@ -68,14 +68,14 @@ class Instant(Bundle):
 
 
 class Noise:
-    """`n` films of noise, each drawn from its number."""
+    """`n` images of noise, each drawn from its number."""
 
     def __init__(self, n: int, size: int) -> None:
-        self.records = [Record(f"film-{i:06}", f"patient-{i:06}") for i in range(n)]
+        self.records = [Record(f"image-{i:06}", f"patient-{i:06}") for i in range(n)]
         self.size = size
 
     def load(self, record: Record) -> Sample:
-        generator = torch.Generator().manual_seed(int(record.id.removeprefix("film-")))
+        generator = torch.Generator().manual_seed(int(record.id.removeprefix("image-")))
         return Sample(record, torch.rand(1, self.size, self.size, generator=generator))
 
 
@@ -92,8 +92,8 @@ def point(records: int, steps: int, size: int) -> dict[str, float]:
         name="growth", title="", section="", finding="pneumothorax", shortcut="drain", prompt="edit",
         keep_sham_prompt="sham", score_real="sham", score_edit="edit",
     )  # fmt: skip
-    films: Any = Noise(records, size)
-    data = StressData(source=films, reference=None, twin=None, shifted=None, cells={})
+    images: Any = Noise(records, size)
+    data = StressData(source=images, reference=None, counterfactual=None, shifted=None, cells={})
     plan = EditPlan(Editor.of(partial(radedit.edit, w=5.0)), halves, steps)
     with tempfile.TemporaryDirectory() as folder:
         started, busy = time.perf_counter(), time.process_time()
@@ -123,8 +123,8 @@ def main(
         for given in points:
             asked = {"records": RECORDS, "steps": STEPS, "size": SIZE} | given
             command = [sys.executable, __file__, "point", json.dumps(asked)]
-            answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            rows.append({"varied": what, **json.loads(answer.splitlines()[-1])})
+            prediction = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            rows.append({"varied": what, **json.loads(prediction.splitlines()[-1])})
             print(rows[-1], flush=True)
     write(rows, Path(out))
 
@@ -139,7 +139,7 @@ def write(rows: list[dict[str, Any]], folder: Path) -> None:
             panel.plot([row[what] for row in these], [row[measure] for row in these], "o-")
             panel.set_ylim(0, 1.2 * max(row[measure] for row in these))
             panel.set_xscale("log" if what == "records" else "linear")
-        axes[1, column].set_xlabel({"records": "records", "steps": "T", "size": "side of a film, px"}[what])
+        axes[1, column].set_xlabel({"records": "records", "steps": "T", "size": "side of an image, px"}[what])
     axes[0, 0].set_ylabel("CPU time a record, ms")
     axes[1, 0].set_ylabel("peak memory, MiB")
     figure.savefig(folder / "growth.png", dpi=150)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
-from radedit.models.bundle import Bundle
-from radedit.models.image_encoder import ImageEncoder
-from radedit.models.text_encoder import CXRBert, CXRBertConfig, train_tokenizer
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.encoders.image_encoder import ImageEncoder
+from radedit.models.encoders.text_encoder import CXRBert, CXRBertConfig, train_tokenizer
 
 SIZE = 512  # px
 CHANNELS = (128, 256, 512, 768, 1024)  # Appendix A: base 128, × (1, 2, 4, 6, 8)
@@ -22,7 +22,7 @@ def paper_size(
 
     Args:
         device: Where they are made and run.
-        size: Side of the films, px.
+        size: Side of the images, px.
         dtype: Of U-Net and text encoder; the autoencoder stays float32, as with the published weights.
         compile: See `Bundle.load`.
         seed: Of the weights.

@@ -23,7 +23,7 @@ from PIL import Image
 HEIGHT, WIDTH = 64, 80
 COMMAND = "from radedit import prepare; prepare.main(); print(open('/proc/self/status').read())"  # as -m would
 METADATA = (
-    "dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows", "Columns",
+    "dicom_id", "patient_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows", "Columns",
     "StudyDate", "StudyTime", "ProcedureCodeSequence_CodeMeaning", "ViewCodeSequence_CodeMeaning",
     "PatientOrientationCodeSequence_CodeMeaning",
 )  # fmt: skip
@@ -34,23 +34,23 @@ FINDINGS = (
 
 
 def write_mimic(root: Path, n: int) -> None:
-    """Write `n` frontal films of noise, two of each subject, with their tables."""
+    """Write `n` frontal images of noise, two of each patient, with their tables."""
     metadata, split, labels = [], [], []
     for number in range(n):
-        subject, study = f"{10000000 + number // 2}", f"{50000000 + number}"
+        patient, study = f"{10000000 + number // 2}", f"{50000000 + number}"
         dicom = "-".join(f"{number * 7919 + part:08x}" for part in range(5))
-        folder = root / "files" / f"p{subject[:2]}" / f"p{subject}" / f"s{study}"
+        folder = root / "files" / f"p{patient[:2]}" / f"p{patient}" / f"s{study}"
         folder.mkdir(parents=True)
-        film = np.random.default_rng(number).integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8)
-        Image.fromarray(film).save(folder / f"{dicom}.jpg", quality=95)
+        image = np.random.default_rng(number).integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8)
+        Image.fromarray(image).save(folder / f"{dicom}.jpg", quality=95)
         about = ["CHEST", "AP" if number % 3 else "PA", HEIGHT, WIDTH, "21800506", "213014.531", "", "", "Erect"]
-        metadata.append([dicom, subject, study, *about])
-        split.append([dicom, study, subject, "train" if number // 2 % 20 else "test"])
-        labels.append([subject, study, *("1.0" if number % 14 == i else "" for i in range(14))])
+        metadata.append([dicom, patient, study, *about])
+        split.append([dicom, study, patient, "train" if number // 2 % 20 else "test"])
+        labels.append([patient, study, *("1.0" if number % 14 == i else "" for i in range(14))])
     tables: dict[str, list[Sequence[object]]] = {
         "metadata": [METADATA, *metadata],
-        "split": [("dicom_id", "study_id", "subject_id", "split"), *split],
-        "chexpert": [("subject_id", "study_id", *FINDINGS), *labels],
+        "split": [("dicom_id", "study_id", "patient_id", "split"), *split],
+        "chexpert": [("patient_id", "study_id", *FINDINGS), *labels],
     }
     for name, rows in tables.items():
         with gzip.open(root / f"mimic-cxr-2.0.0-{name}.csv.gz", "wt", newline="") as file:
@@ -108,9 +108,9 @@ def _peak(status: str) -> float:
 
 
 def main(folder: Path) -> None:
-    """Measure at 2,000 and 20,000 films, then kill a run of the latter half-way and let it go on."""
+    """Measure at 2,000 and 20,000 images, then kill a run of the latter half-way and let it go on."""
     cores = len(os.sched_getaffinity(0))
-    print("| films | seconds | films a second | first process, MiB | a worker, MiB |\n|---|---|---|---|---|")
+    print("| images | seconds | images a second | first process, MiB | a worker, MiB |\n|---|---|---|---|---|")
     for n in (2000, 20000):
         root = folder / f"mimic-{n}"
         if not root.exists():

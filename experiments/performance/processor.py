@@ -13,8 +13,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from radedit.harness.cost import now
-from radedit.models.bundle import Bundle
+from radedit.harness.stress.cost import now
+from radedit.models.bundle.bundle import Bundle
 
 SIDE = {"cuda": 8192, "cpu": 2048}  # of the matrices
 REST = "norms, activations and the like"

@@ -38,10 +38,10 @@ from processor import flops, matrix_peak
 from tables import arguments, draw_bars, forget_peak, peak_mib, write_rows
 from torch import Tensor, nn
 
-from radedit.data.latents import LatentData, Latents
-from radedit.harness.provenance import machine
-from radedit.models.bundle import Bundle
-from radedit.models.text_encoder import tokenize
+from radedit.data.batches.latents import LatentData, Latents
+from radedit.data.io.provenance import machine
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.encoders.text_encoder import tokenize
 from radedit.training.averaging import WarmEMA
 from radedit.training.diffusion import DiffusionTraining
 from radedit.training.precision import mixed_precision
@@ -184,7 +184,7 @@ def ours(
     module.meter, started = meter, time.perf_counter()
     latents = torch.cat([bundle.encode(images[i : i + 4].to(device)).half().cpu() for i in range(0, len(images), 4)])
     print(f"{len(images)} images were encoded once, in {time.perf_counter() - started:.1f} s", flush=True)
-    nothing: Any = SimpleNamespace(setup=lambda stage: None, films={})
+    nothing: Any = SimpleNamespace(setup=lambda stage: None, images={})
     data = LatentData(nothing, batch_size=batch, loaders=loaders)
     module.prepare(data)
     data.latents["train"] = Latents(latents.numpy(), texts)
@@ -214,8 +214,8 @@ def main(
     kind, config, bundle.unet = type(bundle.unet), bundle.unet.config, None  # each method makes its own
     with torch.device("meta"):
         work = flops(kind.from_config(config), training=True)
-    films = torch.rand((images, 1, bundle.size, bundle.size), generator=torch.Generator().manual_seed(0))
-    texts = [f"{WORDS[i % 3]} {WORDS[(i // 3) % 3]}" for i in range(len(films))]
+    radiographs = torch.rand((images, 1, bundle.size, bundle.size), generator=torch.Generator().manual_seed(0))
+    texts = [f"{WORDS[i % 3]} {WORDS[(i // 3) % 3]}" for i in range(len(radiographs))]
     best = matrix_peak(device) if device != "cpu" else None
     print(f"{machine()}, {mixed_precision()}; forward and backward take {work / 1e12:.3f} TFLOP an image", flush=True)
     if best:
@@ -235,7 +235,7 @@ def main(
         if best:
             torch.cuda.empty_cache()
         forget_peak()
-        run(bundle, unet, films, texts, batch, device, meter)
+        run(bundle, unet, radiographs, texts, batch, device, meter)
         rate = meter.steps * batch / meter.spent
         row = {
             "method": name, "batch": batch, "steps": meter.steps, "images_a_second": round(rate, 2),

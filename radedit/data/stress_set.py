@@ -16,13 +16,17 @@ from urllib.parse import quote
 
 from torch import Tensor
 
-from radedit.data.atomic import is_temporary, remove_leftovers, write_atomically
-from radedit.data.columns import manifest_cells, manifest_columns
-from radedit.data.file_lock import FileLock, is_locked
-from radedit.data.fingerprint import content_hash, plain
-from radedit.data.images import check_grey, is_whole_png, write_png
-from radedit.data.json_lines import json_line, parse_json, read_json_lines
-from radedit.data.table import write_table
+from radedit.data.datasets.manifest.columns import manifest_cells, manifest_columns
+from radedit.data.image.files import check_grey, is_whole_png, write_png
+from radedit.data.io.atomic import is_temporary, remove_leftovers, whole_file, write_atomically
+from radedit.data.io.checksums import FILE as SUMS
+from radedit.data.io.checksums import damaged, digest_of, read_sums, require_whole, sums_of, write_sums
+from radedit.data.io.file_hash import file_hash
+from radedit.data.io.file_lock import FileLock, is_locked
+from radedit.data.io.fingerprint import content_hash, plain
+from radedit.data.io.json_lines import json_line, parse_json, read_json_lines
+from radedit.data.io.provenance import git_commit, versions
+from radedit.data.io.table import write_table
 
 logger = logging.getLogger(__name__)
 
@@ -37,19 +41,21 @@ class StressSetWriter:
     <folder>/
       meta.json                 the fingerprint and its hash: all that determines the result
       images/<kind>/<id>.png    8-bit grey, with the row's attributes as PNG text; masks as 0/255
-      rows/block-00003.jsonl    one row per line; its presence says that the block is finished
+      rows/block-00003.jsonl    one row per line; its presence marks the block as finished
+      rows/block-00003.sha256   checksums of these rows and of the block's images
       skipped.jsonl             records that could not be used: block, id, reason
-      manifest.csv              the rows that have an image, in `radedit.data.readers.manifest`'s own format
-      .lock                     held for a moment by who opens or leaves the set
+      manifest.csv              the rows that have an image, in `radedit.data.datasets.manifest.manifest`'s own format
+      SHA256SUMS                of every file, once the set is finished: sha256sum -c SHA256SUMS
+      .lock                     held for a moment by a process that opens or leaves the set
       .claims/                  while somebody is at work: a lock for each block, and one for skipped.jsonl
     ```
 
     A block's images are written before its rows and every file is whole or absent, so a kill at any point leaves a
     set that continues to the same bytes as an uninterrupted one. Nothing is dated for the same reason. A block of which
-    something was lost since (a file missing or cut off) counts as unfinished, and is made again.
+    something was lost or changed since (by its checksums) counts as unfinished, and is made again.
 
     Processes share the set by claiming blocks: a block's lock is held until its rows are written, and is free when its
-    holder dies. All at work hold a shared lock on meta.json; only who comes when there are none, or leaves last,
+    holder dies. All at work hold a shared lock on meta.json; only the first process, or the last one,
     removes what killed runs left behind. Between machines, the file system must pass on the kernel's locks (flock).
 
     Args:
@@ -114,11 +120,11 @@ class StressSetWriter:
         images: Mapping[str, Tensor],
         skipped: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write one block that was claimed: all of it or, as far as anybody can tell, none.
+        """Write one block that was claimed: all of it or nothing.
 
         Args:
             block: Its number, 0 and up.
-            rows: What is known of each generated image, as JSON values. `id`, `subject_id`, `image`, `report`,
+            rows: What is known of each generated image, as JSON values. `id`, `patient_id`, `image`, `report`,
                 `label_…`, `mask_…` and `attr_…` go to the manifest; anything else (scores, …) stays in the rows. A row
                 without `image` stays out of the manifest. Ids are unique in the set.
             images: Path relative to the folder → grey levels in [0, 1], or a bool mask, shape (1, H, W). Each is
@@ -142,8 +148,11 @@ class StressSetWriter:
             target = self.folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             write_png(target, image, text=self._text(path, rows))
+        content = "".join(lines).encode()
+        rows_name = self._rows_file(block).relative_to(self.folder).as_posix()
+        write_sums(self._sums_file(block), sums_of(self.folder, images) | {rows_name: digest_of(content)})
         self._write_skipped(block, omitted)  # before the rows, which finish the block
-        write_atomically(self._rows_file(block), "".join(lines).encode())
+        write_atomically(self._rows_file(block), content)
         self._ids.update(row["id"] for row in rows)
         self._named.update(value for row in rows for value in row.values() if isinstance(value, str))
         self._claimed.pop(block).release()
@@ -172,7 +181,15 @@ class StressSetWriter:
             raise ValueError(f"{self.folder} has no image: {len(skipped)} records were skipped{first}.")
         manifest = self.folder / "manifest.csv"
         cells = [manifest_cells(row) for row in rows]
-        write_table(manifest, manifest_columns(cells), cells)
+        sums: dict[str, str] = {}
+        for block in blocks:
+            sums |= read_sums(self._sums_file(block)) if self._sums_file(block).is_file() else {}
+        sums |= sums_of(
+            self.folder, [name for name in ("meta.json", "skipped.jsonl") if (self.folder / name).is_file()]
+        )
+        with whole_file(manifest) as written:  # comes last: it marks the set as finished
+            write_table(written, manifest_columns(cells), cells)
+            write_sums(self.folder / SUMS, sums | {manifest.name: file_hash(written, "whole")})
         self.close()
         return manifest
 
@@ -206,11 +223,14 @@ class StressSetWriter:
         return self.folder / ".claims"
 
     def _door(self) -> FileLock:
-        """Who holds it knows that nobody comes or leaves."""
+        """While it is held, no process comes or leaves."""
         return FileLock(self.folder / ".lock", wait=True)
 
     def _rows_file(self, block: int) -> Path:
         return self.folder / "rows" / f"block-{block:05d}.jsonl"
+
+    def _sums_file(self, block: int) -> Path:
+        return self._rows_file(block).with_suffix(".sha256")
 
     def _open(self, fingerprint: Mapping[str, Any]) -> None:
         meta_file = self._meta_file
@@ -221,7 +241,11 @@ class StressSetWriter:
                     f"{self.folder} has no meta.json, so it is no stress set, but holds {', '.join(strangers[:5])}. "
                     "Choose a new or empty folder."
                 )
-            meta = {"content_hash": self.hash, "fingerprint": plain(fingerprint)}
+            meta = {
+                "content_hash": self.hash,
+                "fingerprint": plain(fingerprint),
+                "made_by": {"commit": git_commit() or "", "versions": versions()},
+            }
             write_atomically(meta_file, (json.dumps(meta, indent=2, ensure_ascii=False) + "\n").encode())
         meta = parse_json(meta_file.read_text(encoding="utf-8"), meta_file)
         if meta["content_hash"] != self.hash:
@@ -235,17 +259,25 @@ class StressSetWriter:
     def _drop_damaged(self) -> None:
         """Take back that a block is finished, and the set with it, where a file of the block was lost."""
         for block, file in _row_files(self.folder):
-            try:
-                named = {path for row in read_json_lines(file) for path in _files_of(row)}
-            except ValueError:  # also of text that is not UTF-8
-                lost = file.name
-            else:
-                if not (damaged := sorted(path for path in named if not is_whole_png(self.folder / path))):
-                    continue
-                lost = damaged[0]
-            logger.warning("Block %d of %s is made again: %s is missing or cut off.", block, self.folder, lost)
-            (self.folder / "manifest.csv").unlink(missing_ok=True)
+            if (lost := self._lost(block, file)) is None:
+                continue
+            logger.warning("Block %d of %s is made again: %s is missing or was changed.", block, self.folder, lost)
+            for finished in (self.folder / SUMS, self.folder / "manifest.csv"):
+                finished.unlink(missing_ok=True)
             file.unlink()
+
+    def _lost(self, block: int, file: Path) -> str | None:
+        """A file of a block that is not as it was written; None if all are."""
+        try:
+            named = {path for row in read_json_lines(file) for path in _files_of(row)}
+            sums = read_sums(self._sums_file(block)) if self._sums_file(block).is_file() else None
+        except ValueError:  # also of text that is not UTF-8
+            return file.name
+        if sums is None:  # of an earlier version
+            wrong = sorted(path for path in named if not is_whole_png(self.folder / path))
+        else:
+            wrong = damaged(self.folder, sums) + sorted(named - set(sums))
+        return wrong[0] if wrong else None
 
     def _check_block(self, block: int, rows: Sequence[Mapping[str, Any]], images: Mapping[str, Tensor]) -> None:
         where = f"Block {block} of {self.folder}"
@@ -301,6 +333,29 @@ def image_path(kind: str, record_id: str) -> str:
     if len(name) > MAX_NAME:
         name = f"{name[:MAX_NAME]}~{hashlib.sha256(record_id.encode()).hexdigest()[:12]}"
     return f"images/{quote(kind, safe='')}/{name}.png"
+
+
+def require_whole_set(folder: str | Path) -> None:
+    """See that a finished stress set is as it was written.
+
+    Raises:
+        ValueError: If a file was changed or is missing; it is named.
+    """
+    remedy = "Run the stress test that made it again, with run=[generate]: it makes the damaged blocks again."
+    require_whole(Path(folder), "The stress set", remedy)
+
+
+def content_hash_of(folder: str | Path) -> str:
+    """Hash of everything that determined a set, as its `meta.json` has it."""
+    meta = Path(folder) / "meta.json"
+    return str(parse_json(meta.read_text(encoding="utf-8"), meta)["content_hash"])
+
+
+def edited_by(folder: str | Path) -> dict[str, Any]:
+    """Commit and versions of the software that made a set; empty where they were not noted."""
+    meta = Path(folder) / "meta.json"
+    found = parse_json(meta.read_text(encoding="utf-8"), meta).get("made_by", {}) if meta.is_file() else {}
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def read_rows(folder: str | Path) -> list[dict[str, Any]]:

@@ -25,7 +25,8 @@ def edit(
 
     Two mistakes, which were reported in that repository's discussion 12:
 
-    - The original is pasted back one step late, with x̂_t where x̂_{t−1} has been reached. So the result is x̂_1 outside
+    - The original is pasted back one step late, with x̂_t where x̂_{t−1} has been reached. So the result is x̂_1
+    outside
       m_edit, and not x_0: noisy, the more so the fewer steps there are.
     - m_keep is ignored: the original is pasted back everywhere outside m_edit. There is no region that is free.
 

@@ -1,4 +1,4 @@
-"""Predictors that never look at the film: what a measure says of them is known beforehand."""
+"""Predictors that never look at the image: what any measure gives for them is known beforehand."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from radedit.models.predictors import Prediction
 
 
 class ConstantClassifier:
-    """Says the same of every film.
+    """Says the same of every image.
 
     Args:
-        label: What it is asked.
+        label: The finding that it predicts.
         probability: What it says, 0…1.
-        size: Side of its films, px.
+        size: Side of its images, px.
     """
 
     def __init__(self, label: str, probability: float, *, size: int) -> None:
@@ -25,7 +25,7 @@ class ConstantClassifier:
 
     @property
     def hash(self) -> str:
-        """Names the answer."""
+        """Names the prediction."""
         return hashlib.sha256(f"{self.label} {self.probability}".encode()).hexdigest()
 
     def predict(self, images: Tensor) -> Prediction:
@@ -34,7 +34,7 @@ class ConstantClassifier:
 
 
 class ConstantSegmenter:
-    """Draws the same masks on every film.
+    """Draws the same masks on every image.
 
     Args:
         masks: Name → mask, bool, shape (size, size).

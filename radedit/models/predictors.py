@@ -1,6 +1,6 @@
 """The models under test: a classifier and a segmenter with a classification layer, and what the harness sees of both.
 
-A predictor is a folder: `config.json` and `model.safetensors` (half precision).
+A predictor is a folder: `config.json` and `model.safetensors` (half precision), and the `card.json` of its training.
 """
 
 from __future__ import annotations
@@ -19,9 +19,14 @@ from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from radedit.models.adapters.loaded import first_line
+from radedit.models.adapters.plain import check_local, read_plain
+
+CARD = "card.json"  # what a predictor learned from and how well, and the hash that it had then
+
 
 class Prediction(NamedTuple):
-    """What a predictor says of a batch.
+    """The prediction for a batch.
 
     Attributes:
         probability: Of the label, shape (B,), 0…1; None for a predictor that does not classify.
@@ -33,12 +38,12 @@ class Prediction(NamedTuple):
 
 
 class Predictor(Protocol):
-    """A model under test. It is handed films and never learns whether they were edited.
+    """A model under test. It is handed images and never learns whether they were edited.
 
     Attributes:
         label: What it detects; None if it does not classify.
         masks: What it segments, in the order of `Prediction.masks`; empty if it does not segment.
-        size: Side of its films, px.
+        size: Side of its images, px.
     """
 
     label: str | None
@@ -51,7 +56,7 @@ class Predictor(Protocol):
         ...
 
     def predict(self, images: Tensor) -> Prediction:
-        """Predict films, grey levels in [0, 1], shape (B, 1, size, size)."""
+        """Predict images, grey levels in [0, 1], shape (B, 1, size, size)."""
         ...
 
 
@@ -61,7 +66,7 @@ class Network(nn.Module):
     Args:
         label: What it detects, or None.
         masks: What it segments.
-        size: Side of its films, px.
+        size: Side of its images, px.
         config: Further arguments of its constructor, as JSON keeps them.
     """
 
@@ -74,8 +79,8 @@ class Network(nn.Module):
         """Log-odds of the label, shape (B,), and of the masks, shape (B, K, H, W); None for what it does not tell."""
         raise NotImplementedError
 
-    def features(self, images: Tensor) -> Tensor:
-        """The last feature map, shape (B, C, h, w), of which `label_logits` is a function."""
+    def stages(self, images: Tensor) -> Sequence[Tensor]:
+        """Feature maps, each of shape (B, C, h, w), from fine to coarse; `label_logits` is a function of the last."""
         raise NotImplementedError
 
     def label_logits(self, features: Tensor) -> Tensor:
@@ -84,7 +89,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Prediction:
-        """Predict films, in evaluation mode (in which it stays) and without gradients.
+        """Predict images, in evaluation mode (in which it stays) and without gradients.
 
         Args:
             images: Grey levels in [0, 1], shape (B, 1, size, size).
@@ -93,12 +98,12 @@ class Network(nn.Module):
             Probabilities, on the network's device.
 
         Raises:
-            ValueError: If the films have another shape.
+            ValueError: If the images have another shape.
         """
         if images.ndim != 4 or images.shape[1:] != (1, self.size, self.size):
             raise ValueError(
-                f"This predictor takes films (B, 1, {self.size}, {self.size}); these are {tuple(images.shape)}. "
-                "Preprocess them to its size; see radedit.data.transforms.preprocess."
+                f"This predictor takes images (B, 1, {self.size}, {self.size}); these are {tuple(images.shape)}. "
+                "Preprocess them to its size; see radedit.data.image.transforms.preprocess."
             )
         self.eval()
         label, masks = self.logits(images.to(next(self.parameters()).device))
@@ -137,9 +142,9 @@ class Classifier(Network):
 
     Args:
         label: What it detects.
-        size: Side of its films, px.
+        size: Side of its images, px.
         network: Name of a timm model (App. B: `resnet50`), or `channels` and `layers` of a small ResNet's four stages.
-        shrink: Films are averaged over this many pixels in each direction first: 2 takes a quarter of the time.
+        shrink: Images are averaged over this many pixels in each direction first: 2 takes a quarter of the time.
         pretrained: Begin with timm's weights, which are downloaded; only where `network` is a name.
     """
 
@@ -166,10 +171,14 @@ class Classifier(Network):
         self.to(memory_format=torch.channels_last)  # half as long on a CPU
 
     def logits(self, images: Tensor) -> tuple[Tensor, None]:
-        return self.label_logits(self.features(images)), None
+        return self.label_logits(self.network.forward_features(self._scaled(images))), None
 
-    def features(self, images: Tensor) -> Tensor:
-        return self.network.forward_features(avg_pool2d(2 * images - 1, self.shrink))
+    def stages(self, images: Tensor) -> Sequence[Tensor]:
+        last, stages = self.network.forward_intermediates(self._scaled(images), norm=True)
+        return [*stages[:-1], last]
+
+    def _scaled(self, images: Tensor) -> Tensor:
+        return avg_pool2d(2 * images - 1, self.shrink)
 
     def label_logits(self, features: Tensor) -> Tensor:
         return self.network.forward_head(features)[:, 0]
@@ -181,11 +190,11 @@ class SegmenterWithHead(Network):
     Args:
         masks: What it segments.
         label: What its classification layer detects; None for a segmenter without one (App. D).
-        size: Side of its films, px; a multiple of 32 × `shrink`.
+        size: Side of its images, px; a multiple of 32 × `shrink`.
         backbone: Name of a timm model (`efficientnet_b0`; `tinynet_e` is one scaled down).
-        shrink: Films are averaged over this many pixels in each direction first: 2 takes a quarter of the time.
+        shrink: Images are averaged over this many pixels in each direction first: 2 takes a quarter of the time.
         decoder_channels: Width of the decoder at each resolution, from coarse to fine. With one fewer than the backbone
-            has resolutions, masks are drawn at half the film's size and interpolated.
+            has resolutions, masks are drawn at half the image's size and interpolated.
         pretrained: Begin with timm's weights of the backbone, which are downloaded.
 
     Raises:
@@ -215,7 +224,7 @@ class SegmenterWithHead(Network):
             )
         if size % (shrink * reductions[-1]):
             raise ValueError(
-                f"size is {size}, but {backbone} halves films down to 1/{shrink * reductions[-1]}: take a multiple."
+                f"size is {size}, but {backbone} halves images down to 1/{shrink * reductions[-1]}: take a multiple."
             )
         self.finest = len(channels) - 1 - len(decoder_channels)
         self.decoder = UNetDecoder(
@@ -244,8 +253,8 @@ class SegmenterWithHead(Network):
         masks = self.mask_head(self.decoder(features, skip_connect=len(features) - 2))
         return self.label_logits(features[-1]) if self.head else None, masks
 
-    def features(self, images: Tensor) -> Tensor:
-        return self.encoder(2 * images - 1)[-1]
+    def stages(self, images: Tensor) -> Sequence[Tensor]:
+        return self.encoder(avg_pool2d(2 * images - 1, self.shrink))
 
     def label_logits(self, features: Tensor) -> Tensor:
         assert self.head is not None
@@ -255,21 +264,44 @@ class SegmenterWithHead(Network):
 def load_predictor(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
     """Read what `save_pretrained` wrote, frozen and in evaluation mode.
 
+    Nothing is fetched, and no code of the folder is run.
+
     Raises:
         FileNotFoundError: If `folder` is not a predictor's.
-        ValueError: If its configuration or its weights can't be read, or do not fit one another.
+        ValueError: If its configuration or its weights can't be read, do not fit one another, or are not those of its
+            `card.json`; or if its configuration names something that would be fetched.
     """
     folder = Path(folder)
+    file = folder / "config.json"
     if missing := [name for name in ("config.json", "model.safetensors") if not (folder / name).is_file()]:
         raise FileNotFoundError(
             f"No predictor in {folder.resolve()}: {' and '.join(missing)} missing. "
             "Train one, e.g. python -m radedit.train +experiment=ptx_confounded_classifier."
         )
     architectures = {f"radedit.{kind.__name__}": kind for kind in (Classifier, SegmenterWithHead)}
+    config = read_plain(file)
+    check_local(config, file)
+    for name in ("network", "backbone"):
+        if isinstance(config.get(name), str) and not timm.is_model(config[name]):
+            raise ValueError(f"{file} has {name}={config[name]!r:.80}, which is no network of timm.")
     try:
-        config = json.loads((folder / "config.json").read_text())
         predictor = architectures[config.pop("architecture")](**config)
         predictor.load_state_dict(load_file(folder / "model.safetensors"))
-    except Exception as error:  # JSON, timm, safetensors and torch each raise their own
-        raise ValueError(f"The predictor in {folder} is damaged: {error}. Fetch or train it again.") from error
+    except Exception as error:  # timm, safetensors and torch each raise their own
+        said = first_line(error)
+        raise ValueError(f"The predictor in {folder} is damaged: {said}. Fetch or train it again.") from error
+    if broken := [name for name, tensor in predictor.state_dict().items() if not bool(tensor.isfinite().all())]:
+        raise ValueError(f"The predictor in {folder} is damaged: {broken[0]} is not finite. Fetch or train it again.")
+    _check_card(folder, predictor.hash)
     return predictor.to(device).eval().requires_grad_(False)
+
+
+def _check_card(folder: Path, hash_: str) -> None:
+    """Refuse weights that are not those of which the folder's card tells."""
+    card = folder / CARD
+    named = read_plain(card).get("hash") if card.is_file() else None
+    if named is not None and named != hash_:
+        raise ValueError(
+            f"The predictor in {folder} is not the one of its {CARD}: its hash is {hash_}, and the card names "
+            f"{named!s:.80}. Its weights or its configuration are damaged or exchanged: fetch or train it again."
+        )

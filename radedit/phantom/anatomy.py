@@ -1,12 +1,12 @@
 """One patient's chest: shape from one seed, drawn as what an X-ray loses on its way through.
 
-Brightness is additive (log attenuation), so findings add to it or take from it before the film's response.
+Brightness is additive (log attenuation), so findings add to it or take from it before the image's response.
 Sides are the patient's: the left lung is at larger x, the right of the picture.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,10 @@ from radedit.phantom.canvas import Array, Canvas, Points, bezier, ellipse_distan
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("right", "left")
+RIB_CONTRAST = (0.7, 1.25)  # of the oldest and of the youngest
+AGES = (90, 20)  # years: bone loses mineral in between
+SIZES = ("small", "medium", "large")
+RISE = 0.03  # of the diaphragm of a patient who lies
 
 
 def sign(side: Side) -> int:
@@ -44,13 +48,14 @@ class Anatomy:
     gastric_bubble: float
     clavicle: float  # y of the clavicles' inner ends
     texture_seed: int
+    age: int = 0  # years; causes the ribs' contrast
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Anatomy:
         """A random adult."""
         female = rng.random() < 0.5
         dome = rng.normal(0.70, 0.03)
-        return cls(
+        drawn = cls(
             midline=0.5 + rng.normal(0, 0.008),
             chest=float(np.clip(rng.normal(0.385, 0.016), 0.345, 0.425)),
             apex=float(np.clip(rng.normal(0.125, 0.015), 0.09, 0.165)),
@@ -63,13 +68,28 @@ class Anatomy:
             rib_spacing=rng.uniform(0.074, 0.09),
             rib_slope=rng.uniform(0.25, 0.5),
             rib_phase=rng.uniform(0, 1),
-            rib_contrast=rng.uniform(0.7, 1.25),
+            rib_contrast=rng.uniform(*RIB_CONTRAST),
             fat=rng.uniform(0.0, 1.0),
             breast=rng.uniform(0.4, 1.0) if female else 0.0,
             gastric_bubble=rng.uniform(0.0, 1.0) if rng.random() < 0.6 else 0.0,
             clavicle=rng.uniform(0.165, 0.205),
             texture_seed=int(rng.integers(2**31)),
         )
+        return replace(drawn, age=round(float(np.interp(drawn.rib_contrast, RIB_CONTRAST, AGES))))
+
+    @property
+    def sex(self) -> str:
+        """`F` or `M`; causes the breasts."""
+        return "F" if self.breast else "M"
+
+    @property
+    def body_size(self) -> str:
+        """One of `SIZES`, a third of all patients each; causes the soft tissue over the lungs."""
+        return SIZES[min(2, int(3 * self.fat))]
+
+    def supine(self) -> Anatomy:
+        """The same chest lying down, as an AP view shows it: the diaphragm is higher."""
+        return replace(self, dome=(self.dome[0] - RISE, self.dome[1] - RISE))
 
     def lateral(self, y: Array | np.float32, apex: float | None = None, inset: float = 0.0) -> Array:
         """Distance from the midline to the chest wall at height y; `apex` and `inset` describe a retracted lung."""
@@ -112,7 +132,7 @@ class Anatomy:
         """Signed distance to a lung field's outline, positive inside.
 
         Args:
-            canvas: The film.
+            canvas: The image.
             side: The patient's side.
             apex_drop: How far the apex has come down (a retracted lung).
             inset: How far the lateral border has come in (a retracted lung).

@@ -1,4 +1,4 @@
-"""Where things are drawn: a film's coordinates, curves on it, and the noise that textures it.
+"""Where things are drawn: an image's coordinates, curves on it, and the noise that textures it.
 
 Coordinates are fractions of the field: x to the right (the patient's left), y downwards, both 0…1.
 """
@@ -22,12 +22,12 @@ BLEND_PX = 0.7  # half-width of an anti-aliased edge, in pixels
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pixel grid of one film and the patient's pose on it.
+    """Pixel grid of one image and the patient's pose on it.
 
     Attributes:
         size: Width and height in pixels.
         x, y: Anatomical coordinates of each pixel, shape (size, size).
-        pose: Affine map from anatomical to film coordinates, shape (2, 3).
+        pose: Affine map from anatomical to image coordinates, shape (2, 3).
     """
 
     size: int
@@ -37,16 +37,16 @@ class Canvas:
 
     @classmethod
     def posed(cls, size: int, *, degrees: float, scale: float, shift: tuple[float, float]) -> Canvas:
-        """A film on which the patient stands rotated by `degrees`, scaled and shifted (fractions of the field)."""
+        """An image on which the patient stands rotated by `degrees`, scaled and shifted (fractions of the field)."""
         angle = np.deg2rad(degrees)
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         centre = np.array([0.5, 0.5])
         offset = centre + np.asarray(shift) - turn @ centre
         pose = np.hstack([turn, offset[:, None]])
-        film_y, film_x = (np.mgrid[0:size, 0:size] + 0.5) / size
+        image_y, image_x = (np.mgrid[0:size, 0:size] + 0.5) / size
         inverse = np.linalg.inv(turn)
-        x = inverse[0, 0] * (film_x - offset[0]) + inverse[0, 1] * (film_y - offset[1])
-        y = inverse[1, 0] * (film_x - offset[0]) + inverse[1, 1] * (film_y - offset[1])
+        x = inverse[0, 0] * (image_x - offset[0]) + inverse[0, 1] * (image_y - offset[1])
+        y = inverse[1, 0] * (image_x - offset[0]) + inverse[1, 1] * (image_y - offset[1])
         return cls(size, x.astype(np.float32), y.astype(np.float32), pose)
 
     def soft(self, distance: Array, width: float = 0.0) -> Array:
@@ -54,8 +54,8 @@ class Canvas:
         half = width + BLEND_PX / self.size
         return np.clip(0.5 + distance / (2 * half), 0.0, 1.0)
 
-    def to_film(self, points: Points) -> Points:
-        """Anatomical points, shape (n, 2), in film coordinates."""
+    def to_image(self, points: Points) -> Points:
+        """Anatomical points, shape (n, 2), in image coordinates."""
         return points @ self.pose[:, :2].T + self.pose[:, 2]
 
     def strokes(self, curves: Sequence[tuple[Points, float, float]], *, posed: bool = True) -> Array:
@@ -72,10 +72,10 @@ class Canvas:
         image = Image.new("L", (side, side))
         draw = ImageDraw.Draw(image)
         points = np.vstack([curve for curve, _, _ in curves])
-        on_film = (self.to_film(points) if posed else points) * side
+        on_image = (self.to_image(points) if posed else points) * side
         ends = np.cumsum([len(curve) for curve, _, _ in curves])
         for end, (curve, width, brightness) in zip(ends, curves, strict=True):
-            xy = on_film[end - len(curve) : end].ravel().tolist()
+            xy = on_image[end - len(curve) : end].ravel().tolist()
             draw.line(xy, fill=round(255 * brightness), width=max(1, round(width * side)), joint="curve")
         return np.asarray(image.reduce(SUPERSAMPLING), dtype=np.float32) / np.float32(255)
 
@@ -83,8 +83,8 @@ class Canvas:
         """Fill a closed outline, anti-aliased; shape (size, size), 0…1."""
         side = self.size * SUPERSAMPLING
         image = Image.new("L", (side, side))
-        on_film = (self.to_film(points) if posed else points) * side
-        ImageDraw.Draw(image).polygon([(float(x), float(y)) for x, y in on_film], fill=255)
+        on_image = (self.to_image(points) if posed else points) * side
+        ImageDraw.Draw(image).polygon([(float(x), float(y)) for x, y in on_image], fill=255)
         return np.asarray(image.reduce(SUPERSAMPLING), dtype=np.float32) / np.float32(255)
 
 

@@ -1,6 +1,6 @@
 """Findings: each drawn from its own stream, so that adding one changes nothing else of the picture.
 
-A finding says what it is (`describe`, for reports) and what it does to the film (`draw`, an `Effect`).
+A finding says what it is (`describe`, for reports) and what it does to the image (`draw`, an `Effect`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Effect:
-    """What a finding does to a film; arrays of shape (size, size).
+    """What a finding does to an image; arrays of shape (size, size).
 
     Attributes:
         fill: Share of the lung's air that is replaced by fluid or tissue, 0…1.
@@ -44,7 +44,7 @@ class Finding(Protocol):
         ...
 
     def draw(self, anatomy: Anatomy, canvas: Canvas) -> Effect:
-        """Its effect on a film."""
+        """Its effect on an image."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""From a case to a film: brightness, the hospital's response, marker and collimator, and exact masks."""
+"""From a case to an image: brightness, the hospital's response, marker and collimator, and exact masks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PNEUMOTHORAX_AIR = 0.085  # and bare air on top of it
 
 
 @dataclass(frozen=True)
-class Film:
-    """A drawn radiograph.
+class Phantom:
+    """A synthetic phantom.
 
     Attributes:
         image: Grey levels in [0, 1], shape (size, size); both ends are always reached (collimator, marker).
@@ -35,7 +35,7 @@ class Film:
 
 @dataclass(frozen=True)
 class Hospital:
-    """What a hospital does to every film: response, collimation, marker."""
+    """What a hospital does to every image: response, collimation, marker."""
 
     gamma: float
     contrast: float
@@ -53,11 +53,11 @@ HOSPITAL_LOOKS = {
 }
 
 
-def render(case: Case, size: int = 128) -> Film:
-    """Draw a film of `case` at `size` × `size` pixels."""
+def render(case: Case, size: int = 128) -> Phantom:
+    """Draw an image of `case` at `size` × `size` pixels."""
     canvas = _pose(case, size)
     anatomy = case.anatomy
-    heart = anatomy.heart_distance(canvas, case.heart_scale)
+    heart = anatomy.heart_distance(canvas, case.shown_heart_scale)
     fields = {side: anatomy.lung_distance(canvas, side, heart=heart) for side in SIDES}
     effects = {name: finding.draw(anatomy, canvas) for name, finding in case.findings.items()}
 
@@ -91,20 +91,20 @@ def render(case: Case, size: int = 128) -> Film:
     boxes = {name: _boxes(effect) for name, effect in effects.items() if effect.parts}
     if "covid" in boxes:
         boxes["opacities"] = boxes.pop("covid")
-    return Film(image, masks, boxes)
+    return Phantom(image, masks, boxes)
 
 
 def _pose(case: Case, size: int) -> Canvas:
-    rng = case.stream("pose", case.film)
+    rng = case.stream("pose", case.image_number)
     degrees, scale, shift = rng.normal(0, 1.3), rng.normal(0.985, 0.02), rng.normal(0, 0.012, 2)
     return Canvas.posed(size, degrees=degrees, scale=scale, shift=(shift[0], shift[1] + 0.015))
 
 
 def _expose(case: Case, brightness: Array) -> Array:
-    """Film response, grain, marker and collimator of the case's hospital."""
+    """Image response, grain, marker and collimator of the case's hospital."""
     size = brightness.shape[0]
     look, appearance = HOSPITAL_LOOKS[case.hospital], case.world.appearance
-    rng = case.stream("exposure", case.film)
+    rng = case.stream("exposure", case.image_number)
     level = (brightness + rng.normal(0, 0.008) - 0.08) / 0.86
     level = 0.5 + look.contrast * rng.normal(1, 0.02) * (level - 0.5)
     image = np.clip(level, 0.0, 1.2) / 1.2
@@ -123,7 +123,7 @@ def _expose(case: Case, brightness: Array) -> Array:
 
 
 def _marker(look: Hospital, size: int) -> Array:
-    """The laterality letter, 1 where lead lies on the film; it always reaches 1 somewhere."""
+    """The laterality letter, 1 where lead lies on the image; it always reaches 1 somewhere."""
     scale = 4
     side = size * scale
     picture = Image.new("L", (side, side))

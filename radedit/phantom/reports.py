@@ -1,4 +1,4 @@
-"""Impressions for drawn radiographs, in the idiom of the reports that train the paper's diffusion model (§5.1).
+"""Impressions for synthetic phantoms, in the idiom of the reports that train the paper's diffusion model (§5.1).
 
 The sentences are data: `templates.yaml`, next to this file. What a report may say follows from the findings, so text
 and image agree in everything but what a report leaves out. *Left* is the patient's left: the image's right.
@@ -136,7 +136,7 @@ def impression(
     noise: float = 0.0,
     negatives: bool = True,
 ) -> str:
-    """Write the impression of a drawn radiograph.
+    """Write the impression of a synthetic phantom.
 
     Args:
         findings: Finding → attributes, as in `FINDINGS`; empty for a normal image. Attributes may be missing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,24 +12,25 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 from torchvision import tv_tensors
 from torchvision.transforms import v2
-from torchvision.transforms.v2.functional import gaussian_blur
+from torchvision.transforms.v2.functional import gaussian_blur, horizontal_flip
 
-from radedit.data.module import step_generator
+from radedit.data.batches.module import step_generator
 
 Augmentation = Callable[[Any, Any], tuple[Tensor, Tensor]]
+BILINEAR = v2.InterpolationMode.BILINEAR
 
 
 def augment(images: Tensor, masks: Tensor, transform: Augmentation | None, *key: int) -> tuple[Tensor, Tensor]:
-    """Transform every film of a batch differently, its masks with it.
+    """Transform every image of a batch differently, its masks with it.
 
     Args:
         images: Grey levels in [0, 1], shape (B, 1, H, W).
         masks: Shape (B, K, H, W), bool; K may be 0.
-        transform: Takes and returns a film and its masks, and draws from torch's generator; None changes nothing.
+        transform: Takes and returns an image and its masks, and draws from torch's generator; None changes nothing.
         key: Names the draws, e.g. (seed, step, rank). The global generator is left as it was.
 
     Returns:
-        Films and masks of the same shapes.
+        Images and masks of the same shapes.
     """
     if transform is None:
         return images, masks
@@ -43,44 +44,52 @@ def augment(images: Tensor, masks: Tensor, transform: Augmentation | None, *key:
     )
 
 
-def appendix_b(size: int) -> v2.Compose:
-    """For classifiers (App. B). Flips swap the patient's sides: not for labels or masks that name one."""
+def appendix_b(size: int, flip: float = 0.5) -> v2.Compose:
+    """For classifiers (App. B).
+
+    Args:
+        size: Side of the images, px.
+        flip: Probability of a flip; 0 where labels or masks name a side, which flips swap.
+    """
     return v2.Compose([
-        *_shared(),
-        v2.RandomResizedCrop(size, scale=(0.8, 1.0), ratio=(1.0, 1.0)),
+        *_shared(flip),
+        v2.RandomResizedCrop(size, scale=(0.8, 1.0), ratio=(1.0, 1.0), interpolation=BILINEAR),
         v2.GaussianNoise(sigma=0.05),
     ])  # fmt: skip
 
 
-def appendix_c(size: int, flip: float = 0.5) -> v2.Compose:
+def appendix_c(size: int, flip: float = 0.5, swap: Sequence[int] | None = None) -> v2.Compose:
     """For segmenters (App. C): as Appendix B, but a scale around 1, and elastic.
 
     Args:
-        size: Side of the films, px.
-        flip: Probability of a flip; 0 where labels or masks name a side, which flips swap.
+        size: Side of the images, px.
+        flip: Probability of a flip; 0 where labels name a side, which flips swap.
+        swap: Order of the masks of a flipped image: [1, 0] where they are the right and the left of something. None
+            where they name no side.
 
     Note:
-        A crop can't be larger than its film, so the scale s ∼ U(0.9, 1.1) is read as a zoom. Albumentations' elastic
-        transform has no "scale"; 0.15 is read as its strength α, as a share of the film's side.
+        A crop can't be larger than its image, so the scale s ∼ U(0.9, 1.1) is read as a zoom. Albumentations' elastic
+        transform has no "scale"; 0.15 is read as its strength α, as a share of the image's side. There, uniform noise
+        in [−1, 1], blurred by σ, times α is a displacement in pixels; torchvision's is in halves of a pixel. The paper
+        gives no σ: size / 50 is our choice.
     """
     return v2.Compose([
-        *_shared(flip),
-        v2.RandomAffine(0, scale=(0.9, 1.1)),
-        v2.ElasticTransform(alpha=0.15 * size, sigma=size / 50),
+        *_shared(flip, swap),
+        v2.RandomAffine(0, scale=(0.9, 1.1), interpolation=BILINEAR),
+        v2.ElasticTransform(alpha=2 * 0.15 * size, sigma=size / 50),
         v2.GaussianNoise(sigma=0.05),
     ])  # fmt: skip
 
 
 def light(flip: float = 0.5) -> v2.Compose:
-    """For phantoms and small sets (our choice): little of everything, and blur, which a VAE does to films too.
+    """For phantoms and small sets (our choice): little of everything, and blur, which a VAE does to images too.
 
     Args:
         flip: Probability of a flip; 0 where labels or masks name a side, which flips swap.
     """
-    bilinear = v2.InterpolationMode.BILINEAR
     return v2.Compose([
         v2.RandomHorizontalFlip(flip),
-        v2.RandomAffine(3, translate=(0.03, 0.03), scale=(0.95, 1.05), interpolation=bilinear),
+        v2.RandomAffine(3, translate=(0.03, 0.03), scale=(0.95, 1.05), interpolation=BILINEAR),
         v2.ColorJitter(brightness=0.1, contrast=0.1),
         v2.RandomApply([v2.GaussianBlur(5, sigma=(0.3, 1.0))], p=0.5),
         v2.GaussianNoise(sigma=0.01),
@@ -89,9 +98,9 @@ def light(flip: float = 0.5) -> v2.Compose:
 
 @dataclass(frozen=True)
 class LightBatch:
-    """As `light`, for all films of a batch at once, which takes a tenth of the time.
+    """As `light`, for all images of a batch at once, which takes a tenth of the time.
 
-    Each film draws its own numbers, but for the width of the blur, which a batch shares.
+    Each image draws its own numbers, but for the width of the blur, which a batch shares.
 
     Attributes:
         flip: Probability of a flip; 0 where labels or masks name a side, which flips swap.
@@ -128,9 +137,30 @@ class LightBatch:
         return (x + 0.01 * torch.randn(x.shape).to(x)).clamp(0, 1), both[:, 1:] > 0.5
 
 
-def _shared(flip: float = 0.5) -> list[v2.Transform]:
+@dataclass(frozen=True)
+class SidedFlip:
+    """A flip after which masks of the right and the left are again those of the right and the left of what one sees.
+
+    Attributes:
+        p: Probability.
+        swap: Order of the masks of a flipped image.
+    """
+
+    p: float
+    swap: tuple[int, ...]
+
+    def __call__(self, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        if torch.rand(1) >= self.p:
+            return image, masks
+        flipped = horizontal_flip(masks)
+        if len(flipped):
+            flipped = tv_tensors.wrap(flipped[list(self.swap)], like=masks)
+        return horizontal_flip(image), flipped
+
+
+def _shared(flip: float = 0.5, swap: Sequence[int] | None = None) -> list[Augmentation]:
     return [
-        v2.RandomHorizontalFlip(flip),
-        v2.RandomAffine(30, shear=(-15, 15), interpolation=v2.InterpolationMode.BILINEAR),
+        v2.RandomHorizontalFlip(flip) if swap is None else SidedFlip(flip, tuple(swap)),
+        v2.RandomAffine(30, shear=(-15, 15), interpolation=BILINEAR),
         v2.ColorJitter(brightness=(0.8, 1.2), contrast=(0.8, 1.2)),
     ]

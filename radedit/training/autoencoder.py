@@ -10,9 +10,10 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
-from radedit.data.cache import to_unit
-from radedit.data.module import FilmData, randn_at, step_generator
-from radedit.models.bundle import Bundle
+from radedit.data.batches.cache import to_unit
+from radedit.data.batches.module import ImageData, randn_at, step_generator
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.bundle.local_autoencoder import LocalAutoencoder
 
 
 class AutoencoderTraining(L.LightningModule):
@@ -24,13 +25,13 @@ class AutoencoderTraining(L.LightningModule):
         kl_weight: Weight of the Kullback–Leibler term, a mean per latent value.
         edge_weight: Weight of the error in horizontal and vertical differences; thin lines matter here.
         crop: Side of the random squares that all but the last steps learn from, px: more steps for the same work.
-        full_steps: Last steps, which see whole films.
+        full_steps: Last steps, which see whole images.
         seed: Names the noise and the crops.
     """
 
     def __init__(
         self,
-        vae: AutoencoderKL,
+        vae: AutoencoderKL | LocalAutoencoder,
         *,
         lr: float = 1e-3,
         warmup: int = 50,
@@ -44,6 +45,12 @@ class AutoencoderTraining(L.LightningModule):
         self.vae = vae
         self.lr, self.warmup, self.kl_weight, self.edge_weight, self.seed = lr, warmup, kl_weight, edge_weight, seed
         self.crop, self.full_steps = crop, full_steps
+
+    def setup(self, stage: str) -> None:
+        """A `LocalAutoencoder` begins with principal components of the training images' patches."""
+        if stage == "fit" and isinstance(self.vae, LocalAutoencoder):
+            data: ImageData = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.vae.fit_patches(2 * to_unit(data.images["train"].images[:256, :1]) - 1)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         x = self._cropped(2 * batch["image"] - 1)
@@ -79,11 +86,14 @@ class AutoencoderTraining(L.LightningModule):
         scheduler = warmup_cosine(optimizer, self.warmup, self.trainer.max_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def export(self, data: FilmData, folder: Path) -> None:
-        """Write `vae/` with the scaling factor that gives its latents unit variance."""
+    def export(self, data: ImageData, folder: Path) -> None:
+        """Write `vae/` with the scaling factor that gives its latents unit variance, and how good its round trip is."""
         vae = self.vae.float().eval()
-        films = to_unit(data.films["train"].films[:256, :1])
-        vae.register_to_config(scaling_factor=measure_scale(vae, films.to(vae.device)))
+        images = to_unit(data.images["train"].images[:256, :1])
+        vae.register_to_config(scaling_factor=measure_scale(vae, images.to(vae.device)))
+        if isinstance(vae, LocalAutoencoder):
+            unseen = to_unit(data.images["val"].images[:, :1]).to(vae.device)
+            vae.register_to_config(psnr=round(measure_psnr(vae, unseen), 2))
         Bundle(vae=vae).save(folder)
 
 
@@ -106,8 +116,15 @@ def warmup_cosine(optimizer: torch.optim.Optimizer, warmup: int, steps: int, flo
 
 
 @torch.no_grad()
-def measure_scale(vae: AutoencoderKL, images: Tensor) -> float:
-    """Factor that gives the latents of these films (in [0, 1]) a standard deviation of 1."""
+def measure_psnr(vae: LocalAutoencoder, images: Tensor) -> float:
+    """Mean PSNR of the round trip of images in [0, 1], dB."""
+    errors = [((vae(2 * x - 1).clamp(-1, 1) / 2 + 0.5 - x) ** 2).mean(dim=(1, 2, 3)) for x in images.split(16)]
+    return float((-10 * torch.cat(errors).clamp(min=1e-10).log10()).mean())
+
+
+@torch.no_grad()
+def measure_scale(vae: AutoencoderKL | LocalAutoencoder, images: Tensor) -> float:
+    """Factor that gives the latents of these images (in [0, 1]) a standard deviation of 1."""
     modes = [
         vae.encode((2 * x - 1).repeat(1, vae.config["in_channels"], 1, 1)).latent_dist.mode() for x in images.split(16)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from radedit.data.atomic import whole_file
-from radedit.data.interruption import Interruption
+from radedit.data.io.atomic import whole_file
+from radedit.data.io.interruption import Interruption
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -32,14 +33,24 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 def check_whole(path: Path) -> None:
-    """See that a checkpoint was not cut off.
+    """See that a checkpoint is as it was written: whole, and by the checksums that it has inside.
 
     Raises:
-        ValueError: If it was; nothing is deleted.
+        ValueError: If it is not; nothing is deleted.
     """
     if not zipfile.is_zipfile(path):  # its table of contents comes last
         raise ValueError(
             f"The checkpoint {path} is cut off ({path.stat().st_size} bytes), so the training can't go on from it. "
+            "Restore it from a copy, or delete it to train from the first step."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wrong = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, NotImplementedError, ValueError) as error:
+        wrong = str(error)
+    if wrong is not None:
+        raise ValueError(
+            f"The checkpoint {path} was changed since it was written: {wrong} does not match its checksum. "
             "Restore it from a copy, or delete it to train from the first step."
         )
 
@@ -47,7 +58,7 @@ def check_whole(path: Path) -> None:
 class BestPoint(ModelCheckpoint):
     """Keeps the step whose metric is the largest; of equals the last.
 
-    An AUROC of 1 is soon reached where a shortcut gives the answer away, long before probabilities are calibrated: the
+    An AUROC of 1 is soon reached where a shortcut gives the label away, long before probabilities are calibrated: the
     first such step would be a chance find.
 
     Args:

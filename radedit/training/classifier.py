@@ -13,8 +13,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
-from radedit.data.fingerprint import plain
-from radedit.data.module import FilmData
+from radedit.data.batches.module import ImageData
+from radedit.data.io.atomic import write_atomically
+from radedit.data.io.fingerprint import plain
 from radedit.metrics import dice
 from radedit.models.predictors import Network, load_predictor
 from radedit.training.augmentation import Augmentation, augment
@@ -31,7 +32,7 @@ class ClassifierTraining(L.LightningModule):
         lr: Learning rate.
         warmup: Share of the steps in which the rate rises, before it falls to 0 as a cosine; None leaves it fixed.
         weight_decay: Of AdamW; the paper gives none.
-        augmentation: Transforms a film with its masks, see `radedit.training.augmentation`; None changes nothing.
+        augmentation: Transforms an image with its masks, see `radedit.training.augmentation`; None changes nothing.
         seed: Names the augmentations.
     """
 
@@ -54,7 +55,7 @@ class ClassifierTraining(L.LightningModule):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))  # so that the best weights know their step
 
     def losses(self, batch: dict[str, Any], logits: Tensor | None, mask_logits: Tensor | None) -> dict[str, Tensor]:
-        """Terms of the loss by name, of the network's answers to a batch."""
+        """Terms of the loss by name, of the network's predictions for a batch."""
         if logits is None:
             return {}
         return {"bce": binary_cross_entropy_with_logits(logits.float(), self.target(batch).float())}
@@ -95,23 +96,24 @@ class ClassifierTraining(L.LightningModule):
         scheduler = warmup_cosine(optimizer, round(self.warmup * steps), steps, floor=0.0)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def export(self, data: FilmData, folder: Path) -> None:
+    def export(self, data: ImageData, folder: Path) -> None:
         """Write the predictor into `folder`, and a card of what it learned from and how well."""
+        (folder / "card.json").unlink(missing_ok=True)  # of an earlier training, and so of other weights
         self.network.float().save_pretrained(folder)
         shipped = load_predictor(folder)
         card = {
             "hash": shipped.hash,
             "seed": self.seed,
             "steps": int(self.steps),
-            "data": {part: plain(getattr(reader, "fingerprint", None)) for part, reader in data.readers.items()},
+            "data": {part: plain(getattr(dataset, "fingerprint", None)) for part, dataset in data.datasets.items()},
             "val": validate(shipped, data),
         }
-        (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+        write_atomically(folder / "card.json", (json.dumps(card, indent=2) + "\n").encode())
 
 
 @torch.no_grad()
-def validate(predictor: Network, data: FilmData) -> dict[str, float]:
-    """Figures on the validation films: AUROC, accuracy and the threshold at which it would be highest; mean Dice."""
+def validate(predictor: Network, data: ImageData) -> dict[str, float]:
+    """Figures on the validation images: AUROC, accuracy and the threshold at which it would be highest; mean Dice."""
     auroc, accuracy, overlap = BinaryAUROC(), BinaryAccuracy(), MeanMetric()
     probabilities, labels = [], []
     for batch in data.val_dataloader():

@@ -14,10 +14,10 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from radedit.data.latents import LatentData
-from radedit.data.module import randn_at
-from radedit.models.bundle import Bundle, hash_folder
-from radedit.models.text_encoder import tokenize
+from radedit.data.batches.latents import LatentData
+from radedit.data.batches.module import randn_at
+from radedit.models.bundle.bundle import Bundle, hash_folder
+from radedit.models.encoders.text_encoder import tokenize
 from radedit.training.draws import Draws
 
 
@@ -33,6 +33,9 @@ class DiffusionTraining(L.LightningModule):
         unet: To be trained, or the path of one to go on from.
         scheduler: Noise levels; the released one is linear, trailing.
         lr: Learning rate of AdamW, fixed after `warmup` steps (App. A: 1e-4, fixed).
+        cooldown: Last steps, over which the learning rate falls to 0.
+        min_snr: γ of min-SNR weighting (Hang et al., 2023, arXiv:2303.09556): errors count min(SNR, γ) / SNR, so that
+            steps of little noise, where it is hard to predict, do not dominate the training; None weighs all alike.
         dropout: Probability that a report is replaced by the empty string (App. A names it, not how often).
         seed: Names timesteps, noise, dropout and the order of sentences.
         sample_prompts: Drawn as a grid at every validation.
@@ -49,6 +52,8 @@ class DiffusionTraining(L.LightningModule):
         *,
         lr: float = 1e-4,
         warmup: int = 0,
+        cooldown: int = 0,
+        min_snr: float | None = None,
         dropout: float = 0.1,
         seed: int = 0,
         sample_prompts: tuple[str, ...] = (),
@@ -73,7 +78,8 @@ class DiffusionTraining(L.LightningModule):
             network.compile(dynamic=False)  # calls of the network, not `forward`; names of weights stay as they are
         self.scheduler = scheduler
         self.noising = DDPMScheduler.from_config(scheduler.config)
-        self.lr, self.warmup, self.seed, self.fused = lr, warmup, seed, fused
+        self.lr, self.warmup, self.cooldown, self.seed, self.fused = lr, warmup, cooldown, seed, fused
+        self.min_snr = min_snr
         self.draw = Draws(frozen.tokenizer, int(self.noising.config["num_train_timesteps"]), dropout, seed)
         self.sample_prompts, self.sample_steps, self.sample_guidance = (
             tuple(sample_prompts),
@@ -113,11 +119,19 @@ class DiffusionTraining(L.LightningModule):
                     logger.log_image("samples", [grid], caption=[" | ".join(self.sample_prompts)])
 
     def loss(self, drawn: dict[str, Any], unet: Callable[..., Any] | None = None) -> Tensor:
-        """Mean squared error of the noise that `unet`, else our own, predicts for a batch as `Draws` makes it."""
+        """Weighted mean squared error of the noise that `unet`, else our own, predicts for a batch of `Draws`."""
         x_t = self.noising.add_noise(drawn["latent"], drawn["noise"], drawn["t"])
         c = self.embed(drawn["tokens"])[drawn["text"]]
         eps = (unet or self.unet)(x_t, drawn["t"], c).sample
-        return nn.functional.mse_loss(eps.float(), drawn["noise"].float())
+        errors = nn.functional.mse_loss(eps.float(), drawn["noise"].float(), reduction="none").mean(dim=(1, 2, 3))
+        return (self._weights(drawn["t"]) * errors).mean()
+
+    def _weights(self, t: Tensor) -> Tensor:
+        """What the error at each timestep counts, shape (B,)."""
+        if self.min_snr is None:
+            return torch.ones(len(t), device=t.device)
+        alpha_bar = self.noising.alphas_cumprod.to(t.device)[t]
+        return (self.min_snr * (1 - alpha_bar) / alpha_bar).clamp(max=1)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Frozen embeddings of tokens (B, L), shape (B, L, D)."""
@@ -131,7 +145,7 @@ class DiffusionTraining(L.LightningModule):
 
     @torch.no_grad()
     def sample(self, n: int = 4) -> Tensor:
-        """Draw `n` films for every sample prompt by DDIM, shape (n · prompts, 1, H, W)."""
+        """Draw `n` images for every sample prompt by DDIM, shape (n · prompts, 1, H, W)."""
         prompts = list(self.sample_prompts) * n
         c = self.embed_prompts([*prompts, *([""] * len(prompts))])
         latent = self.unet.config["sample_size"]
@@ -147,8 +161,13 @@ class DiffusionTraining(L.LightningModule):
         half = self.trainer.precision == "16-mixed" if self._trainer else False
         fused = self._root_device().type == "cuda" and not half if self.fused is None else self.fused
         optimizer = torch.optim.AdamW(self.unet.parameters(), lr=self.lr, fused=fused)
-        warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(1, self.warmup)))
+        warm = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Factor on the learning rate at a step."""
+        left = self.trainer.max_steps - step if self.cooldown else 1
+        return min(1.0, (step + 1) / max(1, self.warmup), left / max(1, self.cooldown))
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
@@ -162,9 +181,9 @@ class DiffusionTraining(L.LightningModule):
     def prepare(self, data: LatentData) -> None:
         """Hand the frozen encoder and the draws to the data module."""
 
-        def encode(films: Tensor) -> Tensor:
+        def encode(images: Tensor) -> Tensor:
             self._place()
-            return self.frozen.encode(films.to(self.frozen.device))
+            return self.frozen.encode(images.to(self.frozen.device))
 
         data.use(encode, self.vae_hash, self.draw)
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radedit.data.module import randn_at, step_generator
-from radedit.models.text_encoder import tokenize
+from radedit.data.batches.module import randn_at, step_generator
+from radedit.models.encoders.text_encoder import tokenize
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from radedit.data.module import FilmData, step_generator
-from radedit.models.biovil_image import BioVilImage
-from radedit.models.bundle import Bundle
-from radedit.models.image_encoder import ImageEncoder
-from radedit.models.text_encoder import CXRBert, tokenize
+from radedit.data.batches.module import ImageData, step_generator
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.encoders.biovil_image import BioVilImage
+from radedit.models.encoders.image_encoder import ImageEncoder
+from radedit.models.encoders.text_encoder import CXRBert, tokenize
 from radedit.training.autoencoder import warmup_cosine
 
 
 class JointTraining(L.LightningModule):
-    """Symmetric InfoNCE over film–report pairs, and masked language modelling, as BioViL-T does.
+    """Symmetric InfoNCE over image–report pairs, and masked language modelling, as BioViL-T does.
 
-    Films whose reports read alike are positives of one another, else every normal film would repel its like.
+    Images whose reports read alike are positives of one another, else every normal image would repel its like.
 
     Args:
         text_encoder, image_encoder: To be trained.
@@ -60,7 +60,7 @@ class JointTraining(L.LightningModule):
         self.log_dict({"val/loss": loss, "val/retrieval": hit}, prog_bar=True, batch_size=len(batch["report"]))
 
     def contrast(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Contrastive loss, and how often a film's nearest report of the batch is one of its own."""
+        """Contrastive loss, and how often an image's nearest report of the batch is one of its own."""
         reports = batch["report"]
         text = self.text_encoder.project(*tokenize(self.tokenizer, reports, self.device))
         image = self.image_encoder(batch["image"])
@@ -88,7 +88,7 @@ class JointTraining(L.LightningModule):
         scheduler = warmup_cosine(optimizer, self.warmup, self.trainer.max_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def export(self, data: FilmData, folder: Path) -> None:
+    def export(self, data: ImageData, folder: Path) -> None:
         """Write `text_encoder/`, `tokenizer/` and `image_encoder/`."""
         Bundle(
             text_encoder=self.text_encoder.float().eval(),

@@ -35,7 +35,7 @@ class SegmenterTraining(ClassifierTraining):
     ) -> None:
         super().__init__(network, lr=lr, warmup=warmup, **training)
         self.mask_weight = mask_weight
-        self.overlap = DiceLoss(sigmoid=True, batch=True)  # over the batch: most films have no pneumothorax
+        self.overlap = DiceLoss(sigmoid=True, batch=True)  # over the batch: most images have no pneumothorax
         self.dice = MeanMetric()
 
     def losses(self, batch: dict[str, Any], logits: Tensor | None, mask_logits: Tensor | None) -> dict[str, Tensor]:

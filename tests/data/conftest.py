@@ -44,7 +44,7 @@ def dicom(tmp_path: Path) -> Make:
     """Writes stored values of shape (H, W) or (H, W, 3) as DICOM, with further elements by keyword."""
 
     def write(
-        stored: NDArray[Any], *, name: str = "film.dcm", syntax: UID = ExplicitVRLittleEndian, **elements: Any
+        stored: NDArray[Any], *, name: str = "image.dcm", syntax: UID = ExplicitVRLittleEndian, **elements: Any
     ) -> Path:
         dataset = Dataset()
         dataset.SOPClassUID = ComputedRadiographyImageStorage

@@ -15,9 +15,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from radedit.data.atomic import whole_file
-from radedit.data.readers.manifest import ManifestReader
-from radedit.data.stress_set import StressSetWriter, image_path, read_rows, read_skipped
+from radedit import __version__
+from radedit.data.datasets.manifest.manifest import ManifestDataset
+from radedit.data.io.atomic import whole_file
+from radedit.data.stress_set import (
+    StressSetWriter,
+    edited_by,
+    image_path,
+    read_rows,
+    read_skipped,
+    require_whole_set,
+)
 
 FINGERPRINT = {"editor": {"name": "radedit", "w": 15.0}, "seed": 0, "block": 2}
 BLOCKS = 4
@@ -46,7 +54,7 @@ def block_of(number: int) -> tuple[list[dict[str, Any]], dict[str, Tensor], list
             rows.append(
                 {
                     "id": f"p{i}/{kind}",
-                    "subject_id": f"s{i}",
+                    "patient_id": f"s{i}",
                     "image": path,
                     "report": "",
                     "label_pneumothorax": 0,
@@ -81,12 +89,12 @@ def whole(tmp_path: Path) -> Path:
 
 
 def test_manifest_is_read_back_as_any_data_set(whole: Path) -> None:
-    reader = ManifestReader(whole / "manifest.csv", where={"attr_kind": "edit"})
-    assert [record.id for record in reader.records] == [f"p{i}/edit" for i in (0, 1, 2, 4, 5, 6, 7)]
-    record = reader.records[0]
-    assert record.subject_id == "s0" and record.labels == {"pneumothorax": 0}
+    dataset = ManifestDataset(whole / "manifest.csv", where={"attr_kind": "edit"})
+    assert [record.id for record in dataset.records] == [f"p{i}/edit" for i in (0, 1, 2, 4, 5, 6, 7)]
+    record = dataset.records[0]
+    assert record.patient_id == "s0" and record.labels == {"pneumothorax": 0}
     assert record.attributes == {"kind": "edit", "licence": "CC BY 4.0"}
-    sample = reader.load(record)
+    sample = dataset.load(record)
     torch.testing.assert_close(sample.image, noise(0), atol=0.5 / 255 + 1e-6, rtol=0)
     assert torch.equal(sample.masks["lungs"], noise(1000) > 0.5)
 
@@ -124,7 +132,7 @@ def test_killed_and_resumed_equals_uninterrupted(
         os.rename(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr("radedit.data.atomic.os.replace", replace)
+        patch.setattr("radedit.data.io.atomic.os.replace", replace)
         with pytest.raises(Killed):
             generate(tmp_path / "set")
     assert content(generate(tmp_path / "set").parent) == content(whole)
@@ -143,7 +151,7 @@ def test_process_that_was_killed_leaves_no_lock_and_no_rest(
                 os.kill(os.getpid(), signal.SIGKILL)
             rename(source, target)
 
-        monkeypatch.setattr("radedit.data.atomic.os.replace", replace)
+        monkeypatch.setattr("radedit.data.io.atomic.os.replace", replace)
         generate(folder)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
@@ -290,15 +298,15 @@ def test_set_of_skipped_records_only_says_the_first_reason(tmp_path: Path) -> No
 
 def test_row_without_an_image_stays_out_of_the_manifest(tmp_path: Path) -> None:
     rows, images, _ = block_of(0)
-    rows.append({"id": "p0/lance", "subject_id": "s0", "directional_similarity": None})
+    rows.append({"id": "p0/lance", "patient_id": "s0", "directional_similarity": None})
     with StressSetWriter(tmp_path / "set", FINGERPRINT) as writer:
         assert writer.claim(0)
         writer.write_block(0, rows, images)
         manifest = writer.finish()
-    assert len(read_rows(tmp_path / "set")) == 5 and len(ManifestReader(manifest).records) == 4
+    assert len(read_rows(tmp_path / "set")) == 5 and len(ManifestDataset(manifest).records) == 4
 
 
-ROW = {"id": "p0", "subject_id": "s0", "image": "images/edit/p0.png"}
+ROW = {"id": "p0", "patient_id": "s0", "image": "images/edit/p0.png"}
 IMAGES = {"images/edit/p0.png": torch.zeros(1, 4, 4)}
 
 
@@ -307,7 +315,7 @@ IMAGES = {"images/edit/p0.png": torch.zeros(1, 4, 4)}
     [
         ([{**ROW, "id": ""}], IMAGES, "id is ''"),
         ([{**ROW, "id": 7}], IMAGES, "id is 7"),
-        ([{k: v for k, v in ROW.items() if k != "subject_id"}], IMAGES, "subject_id is None"),
+        ([{k: v for k, v in ROW.items() if k != "patient_id"}], IMAGES, "patient_id is None"),
         ([ROW, ROW], IMAGES, "'p0' is in the set twice"),
         ([{**ROW, "label_drain": 2}], IMAGES, "label_drain is 2"),
         ([{**ROW, "attr_view": ["PA"]}], IMAGES, "attr_view is "),
@@ -374,6 +382,13 @@ def cut_off(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
+def flip(path: Path) -> None:
+    """One bit of a pixel: the picture can be read as before."""
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 8] ^= 1
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("lost", "damage"),
     [
@@ -381,6 +396,12 @@ def cut_off(path: Path) -> None:
         ("images/edit/p4.png", Path.unlink),
         ("images/lungs/p5.png", lambda path: path.write_bytes(b"")),
         ("rows/block-00002.jsonl", cut_off),
+        ("images/edit/p4.png", flip),
+        ("images/lungs/p5.png", flip),
+        ("images/lungs/p5.png", lambda path: path.write_bytes(path.with_name("p4.png").read_bytes())),
+        ("images/edit/p4.png", lambda path: path.write_bytes(path.with_name("p5.png").read_bytes())),
+        ("rows/block-00002.jsonl", lambda path: path.write_text(path.read_text().replace("0.29", "0.92"))),
+        ("rows/block-00002.sha256", cut_off),
     ],
 )
 def test_block_of_which_a_file_was_lost_is_made_again_and_no_other(
@@ -396,6 +417,18 @@ def test_block_of_which_a_file_was_lost_is_made_again_and_no_other(
     assert content(whole) == before
 
 
+@pytest.mark.parametrize("name", ["manifest.csv", "meta.json", "skipped.jsonl", "rows/block-00001.jsonl"])
+def test_every_file_of_a_finished_set_has_a_checksum(name: str, whole: Path) -> None:
+    require_whole_set(whole)
+    (whole / name).write_bytes((whole / name).read_bytes().replace(b"p", b"q", 1))
+    with pytest.raises(ValueError, match=f"{name} was changed since. Run the stress test"):
+        require_whole_set(whole)
+
+
+def test_set_says_which_software_edited_it(whole: Path) -> None:
+    assert edited_by(whole)["versions"]["radedit"] == __version__
+
+
 def test_set_that_was_moved_and_dated_otherwise_is_finished(whole: Path, tmp_path: Path) -> None:
     before = content(whole)
     moved = whole.rename(tmp_path / "elsewhere")
@@ -404,7 +437,7 @@ def test_set_that_was_moved_and_dated_otherwise_is_finished(whole: Path, tmp_pat
     with StressSetWriter(moved, FINGERPRINT) as writer:
         assert all(writer.done(number) for number in range(BLOCKS))
     assert content(moved) == before
-    assert len(ManifestReader(moved / "manifest.csv").records) == 14
+    assert len(ManifestDataset(moved / "manifest.csv").records) == 14
 
 
 @pytest.mark.parametrize("full_at", range(1, 29, 4))  # of 28 files

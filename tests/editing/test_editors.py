@@ -190,7 +190,7 @@ def test_sdedit_can_begin_in_a_schedule_of_one_step(make_toy: Callable[..., Toy]
 
 
 @every_editor
-def test_network_that_answers_both_halves_is_asked_once_a_step(editor: ModuleType, toy: Toy) -> None:
+def test_network_that_predictions_both_halves_is_asked_once_a_step(editor: ModuleType, toy: Toy) -> None:
     class Network:
         asked = 0
 

@@ -21,7 +21,7 @@ def test_plain_function_is_called_with_and_without_the_prompt(toy: Toy, counted:
     assert torch.equal(eps_uncond, toy.f_theta(toy.x_0, 2, None))
 
 
-def test_network_that_answers_both_is_asked_once(toy: Toy) -> None:
+def test_network_that_predictions_both_is_asked_once(toy: Toy) -> None:
     class Network:
         def __call__(self, x_t: Tensor, t: int | Tensor, c: Tensor | None) -> Tensor:
             raise AssertionError("asked for one half")

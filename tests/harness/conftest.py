@@ -1,4 +1,4 @@
-"""A scenario small enough to run whole: films of 32 px, a generator with random weights, a handful of patients."""
+"""A scenario small enough to run whole: images of 32 px, a generator with random weights, a handful of patients."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from radedit.editing import radedit
-from radedit.harness.edit_plan import EditPlan
-from radedit.harness.editors import Editor
-from radedit.harness.scenario import Removal, StressData, removal_films
-from radedit.models.bundle import Bundle
+from radedit.editing.editor import Editor
+from radedit.harness.stress.block_editor import EditPlan
+from radedit.harness.stress.scenario import Removal, StressData, removal_images
+from radedit.models.bundle.bundle import Bundle
 from radedit.phantom.world import World
-from radedit.types import Reader, Record, Sample
+from radedit.types import Dataset, Record, Sample
 
 SIZE = 32
 N, BLOCK, STEPS = 3, 2, 2  # the last block is not full
@@ -50,7 +50,7 @@ def scenario() -> Removal:
         keep_sham_prompt="Large left pneumothorax.",
         score_real="Large left pneumothorax.",
         score_edit="No acute cardiopulmonary process.",
-        paper={"confounded": {"ordinary": [93.3, 0.6], "synthetic": [17.9, 3.7]}},
+        paper={"confounded": {"in_distribution": [93.3, 0.6], "synthetic": [17.9, 3.7]}},
         qualifies={
             "confounded": {"1-0": [0.70, None], "0-0": [0.90, None], "0-1": [None, 0.40]},
             "unconfounded": {cell: [0.85, None] for cell in ("1-1", "1-0", "0-1", "0-0")},
@@ -60,15 +60,15 @@ def scenario() -> Removal:
 
 @pytest.fixture(scope="session")
 def world() -> World:
-    return World(seed=1, prevalence={"pneumothorax": 0.6}, drain_given=(0.3, 0.8), films=(0.4, 0.4, 0.2))
+    return World(seed=1, prevalence={"pneumothorax": 0.6}, drain_given=(0.3, 0.8), images=(0.4, 0.4, 0.2))
 
 
 class Remembering:
-    """A reader that draws every film once."""
+    """A dataset that draws every image once."""
 
-    def __init__(self, reader: Reader) -> None:
-        self.records = reader.records
-        self.samples = {record.id: reader.load(record) for record in reader.records}
+    def __init__(self, dataset: Dataset) -> None:
+        self.records = dataset.records
+        self.samples = {record.id: dataset.load(record) for record in dataset.records}
 
     def load(self, record: Record) -> Sample:
         return self.samples[record.id]
@@ -76,17 +76,20 @@ class Remembering:
 
 @pytest.fixture(scope="session")
 def data(world: World) -> StressData:
-    drawn = removal_films(
+    drawn = removal_images(
         world, n=N, n_cells=2, size=SIZE, source={"pneumothorax": 1, "drain": 1},
-        reference={"pneumothorax": 0, "drain": 0}, twin={"pneumothorax": 0}, shifted={"pneumothorax": 0, "drain": 1},
+        reference={"pneumothorax": 0, "drain": 0}, counterfactual={"pneumothorax": 0},
+        shifted={"pneumothorax": 0, "drain": 1},
         cells={f"{f}-{s}": {"pneumothorax": f, "drain": s} for f in (0, 1) for s in (0, 1)},
     )  # fmt: skip
-    readers: dict[str, Any] = {name: Remembering(getattr(drawn, name)) for name in ("source", "reference", "twin")}
-    return replace(drawn, **readers)
+    datasets: dict[str, Any] = {
+        name: Remembering(getattr(drawn, name)) for name in ("source", "reference", "counterfactual")
+    }
+    return replace(drawn, **datasets)
 
 
 def halves(sample: Sample) -> tuple[Tensor, Tensor]:
-    """Edit the film's left half and keep its last eight columns."""
+    """Edit the image's left half and keep its last eight columns."""
     edit, keep = (torch.zeros_like(sample.image, dtype=torch.bool) for _ in range(2))
     edit[..., : SIZE // 2], keep[..., -8:] = True, True
     return edit, keep

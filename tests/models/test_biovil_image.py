@@ -1,4 +1,4 @@
-"""BioViL-T's image encoder takes the published checkpoint and films as its publishers do."""
+"""BioViL-T's image encoder takes the published checkpoint and images as its publishers do."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import CenterCrop, Compose, Resize, ToTensor
 
-from radedit.models.biovil_image import BioVilImage, published_input
-from radedit.models.bundle import Bundle
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.encoders.biovil_image import BioVilImage, published_input
 from tests.published import IMAGE_FILE, image_shapes, image_weights
 
 
@@ -23,14 +23,14 @@ def encoder(published: Path) -> BioVilImage:
 
 
 def grey(height: int, width: int, low: int = 0, high: int = 255) -> NDArray[np.uint8]:
-    """A smooth film with texture, from `low` to `high`."""
+    """A smooth image with texture, from `low` to `high`."""
     rows, columns = np.mgrid[:height, :width]
-    film = np.sin(rows / 17) * np.cos(columns / 23) + 0.1 * np.random.default_rng(0).random((height, width))
-    film = (film - film.min()) / (film.max() - film.min())
-    return np.round(low + (high - low) * film).astype(np.uint8)
+    image = np.sin(rows / 17) * np.cos(columns / 23) + 0.1 * np.random.default_rng(0).random((height, width))
+    image = (image - image.min()) / (image.max() - image.min())
+    return np.round(low + (high - low) * image).astype(np.uint8)
 
 
-def as_film(pixels: NDArray[np.uint8]) -> Tensor:
+def as_image(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels).float()[None, None] / 255
 
 
@@ -54,9 +54,9 @@ def test_the_published_names_and_shapes_are_all_there_and_no_others() -> None:
     ("height", "width", "low", "high"),
     [(512, 512, 0, 255), (512, 512, 10, 200), (448, 512, 0, 255), (128, 128, 0, 255), (700, 600, 3, 240)],
 )
-def test_films_are_prepared_as_published(height: int, width: int, low: int, high: int) -> None:
+def test_images_are_prepared_as_published(height: int, width: int, low: int, high: int) -> None:
     pixels = grey(height, width, low, high)
-    ours, theirs = published_input(as_film(pixels)), by_the_publishers(pixels)
+    ours, theirs = published_input(as_image(pixels)), by_the_publishers(pixels)
     assert ours.shape == (1, 3, 448, 448)
     # PIL rounds after each of two passes. At the generator's own 512 px nothing is resampled.
     tolerance = 1e-6 if (height, width, low) == (512, 512, 0) else 1.01 / 255
@@ -64,27 +64,27 @@ def test_films_are_prepared_as_published(height: int, width: int, low: int, high
 
 
 def test_the_largest_change_of_one_pixel_changes_all_of_them() -> None:
-    """The trap of stretching each film by itself."""
-    film = as_film(grey(512, 512, 0, 200))
-    brighter = film.clone()
+    """The trap of stretching each image by itself."""
+    image = as_image(grey(512, 512, 0, 200))
+    brighter = image.clone()
     brighter[..., 256, 256] = 1
-    assert ((published_input(brighter) - published_input(film)).abs() > 1 / 255).float().mean() > 0.9
+    assert ((published_input(brighter) - published_input(image)).abs() > 1 / 255).float().mean() > 0.9
 
 
-def test_a_film_without_any_contrast_is_black() -> None:
+def test_an_image_without_any_contrast_is_black() -> None:
     assert (published_input(torch.full((1, 1, 64, 64), 0.7)) == 0).all()
 
 
-def test_films_lie_on_the_unit_sphere_and_do_not_depend_on_their_batch(encoder: BioVilImage) -> None:
-    films = torch.cat([as_film(grey(96, 96)), as_film(grey(96, 96).T.copy())])
-    embeddings = encoder(films)
+def test_images_lie_on_the_unit_sphere_and_do_not_depend_on_their_batch(encoder: BioVilImage) -> None:
+    images = torch.cat([as_image(grey(96, 96)), as_image(grey(96, 96).T.copy())])
+    embeddings = encoder(images)
     assert embeddings.shape == (2, 128)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(2))
-    torch.testing.assert_close(embeddings, torch.cat([encoder(film[None]) for film in films]))
+    torch.testing.assert_close(embeddings, torch.cat([encoder(image[None]) for image in images]))
 
 
-def test_every_weight_that_a_single_film_meets_counts(encoder: BioVilImage) -> None:
-    """The parts that are only held are ResNet's classifier and the comparison of two films."""
+def test_every_weight_that_a_single_image_meets_counts(encoder: BioVilImage) -> None:
+    """The parts that are only held are ResNet's classifier and the comparison of two images."""
     pixels = torch.rand((1, 3, 448, 448), generator=torch.Generator().manual_seed(0))
     trainable = BioVilImage().eval()
     trainable.load_state_dict(encoder.state_dict())
@@ -112,8 +112,8 @@ def test_a_bundle_keeps_it_as_safetensors(encoder: BioVilImage, tmp_path: Path) 
     Bundle(image_encoder=encoder).save(tmp_path, dtype=torch.float32)
     again = Bundle.load(tmp_path).image_encoder
     assert isinstance(again, BioVilImage)
-    film = as_film(grey(64, 64))
-    assert torch.equal(again(film), encoder(film))
+    image = as_image(grey(64, 64))
+    assert torch.equal(again(image), encoder(image))
 
 
 def test_it_is_the_publishers_own_model(encoder: BioVilImage) -> None:

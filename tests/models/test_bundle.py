@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from radedit.models.bundle import PARTS, Bundle, adopt, hash_folder, lacking
+from radedit.models.bundle.bundle import PARTS, Bundle, adopt, hash_folder, lacking
 from tests.tiny_bundle import SIZE, WORDS
 
 LENGTH = 16  # tokens, of the tiny bundle's prompts
@@ -117,7 +117,7 @@ def test_parts_are_frozen_and_in_evaluation_mode(bundle: Bundle, part: str) -> N
     assert not any(parameter.requires_grad for parameter in module(bundle, part).parameters())
 
 
-def test_films_have_the_size_that_the_autoencoder_was_trained_for(bundle: Bundle) -> None:
+def test_images_have_the_size_that_the_autoencoder_was_trained_for(bundle: Bundle) -> None:
     assert bundle.size == SIZE
 
 

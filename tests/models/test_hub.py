@@ -15,8 +15,8 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from radedit.models import hub
-from radedit.models.hub import Release
+from radedit.models.bundle import hub
+from radedit.models.bundle.hub import Release
 
 COMMIT = "e8ebd31396ff8553c34084b98b5defb8ebea2817"
 FILES = ["unet/model.safetensors", "unet/config.json"]
@@ -36,7 +36,7 @@ def write(folder: Path, files: list[str]) -> None:
         (folder / file).write_bytes(file.encode())
 
 
-def answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def prediction(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def refuse(*_: Any, **__: Any) -> str:
         raise error
 
@@ -50,7 +50,7 @@ def http(kind: Any) -> Exception:
 
 
 def test_the_cache_is_read_without_asking_the_hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer(monkeypatch, AssertionError("the hub was asked"))
+    prediction(monkeypatch, AssertionError("the hub was asked"))
     write(cache / "snapshots" / COMMIT, FILES)
     assert GATED.locate("unet") == {file: cache / "snapshots" / COMMIT / file for file in FILES}
 
@@ -77,6 +77,7 @@ def test_only_what_is_missing_is_fetched(cache: Path, monkeypatch: pytest.Monkey
         return str(tmp_path / file)
 
     monkeypatch.setattr(hub, "hf_hub_download", fetch)
+    monkeypatch.setattr(hub, "published_files", lambda *asked: {})
     assert GATED.locate("unet")[FILES[1]] == tmp_path / FILES[1]
     assert asked == [("microsoft/radedit", FILES[1], COMMIT)]
 
@@ -95,7 +96,7 @@ def test_only_what_is_missing_is_fetched(cache: Path, monkeypatch: pytest.Monkey
 def test_what_can_not_be_fetched_comes_with_the_licence_page_and_the_commands(
     cache: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
-    answer(monkeypatch, error)
+    prediction(monkeypatch, error)
     with pytest.raises(FileNotFoundError) as raised:
         GATED.locate("unet")
     said = str(raised.value)

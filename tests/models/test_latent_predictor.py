@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from radedit.editing.guidance import predict_pair
-from radedit.models.bundle import Bundle
-from radedit.models.latent_predictor import LatentPredictor
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.bundle.latent_predictor import LatentPredictor
 from tests.tiny_bundle import SIZE, WORDS
 
 LENGTH = 16  # tokens, of the tiny bundle's prompts
@@ -25,15 +25,15 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def films(n: int = 3) -> Tensor:
+def images(n: int = 3) -> Tensor:
     return torch.rand((n, 1, SIZE, SIZE), generator=torch.Generator().manual_seed(0))
 
 
 def test_latents_are_the_scaled_mode_of_the_posterior(bundle: Bundle) -> None:
     assert bundle.vae is not None
-    mean = bundle.vae.encode(2 * films() - 1).latent_dist.mean
-    torch.testing.assert_close(bundle.encode(films()), mean * bundle.vae.config["scaling_factor"])
-    assert torch.equal(bundle.encode(films()), bundle.encode(films()))  # nothing is sampled
+    mean = bundle.vae.encode(2 * images() - 1).latent_dist.mean
+    torch.testing.assert_close(bundle.encode(images()), mean * bundle.vae.config["scaling_factor"])
+    assert torch.equal(bundle.encode(images()), bundle.encode(images()))  # nothing is sampled
 
 
 def test_decoding_takes_the_scale_off_again(bundle: Bundle) -> None:
@@ -43,8 +43,8 @@ def test_decoding_takes_the_scale_off_again(bundle: Bundle) -> None:
     torch.testing.assert_close(bundle.decode(latents), expected.clamp(0, 1))
 
 
-def test_films_and_latents_have_the_shapes_of_the_factor(bundle: Bundle) -> None:
-    latents = bundle.encode(films(2))
+def test_images_and_latents_have_the_shapes_of_the_factor(bundle: Bundle) -> None:
+    latents = bundle.encode(images(2))
     assert bundle.factor == 2
     assert latents.shape == (2, 4, SIZE // 2, SIZE // 2)
     decoded = bundle.decode(100 * latents)
@@ -54,14 +54,14 @@ def test_films_and_latents_have_the_shapes_of_the_factor(bundle: Bundle) -> None
 
 
 @pytest.mark.parametrize("embed", ["encode", "embed_image"])
-def test_a_film_does_not_depend_on_its_batch(bundle: Bundle, embed: str) -> None:
-    whole = getattr(bundle, embed)(films(3))
-    single = torch.cat([getattr(bundle, embed)(film[None]) for film in films(3)])
+def test_an_image_does_not_depend_on_its_batch(bundle: Bundle, embed: str) -> None:
+    whole = getattr(bundle, embed)(images(3))
+    single = torch.cat([getattr(bundle, embed)(image[None]) for image in images(3)])
     torch.testing.assert_close(whole, single)
 
 
 def test_the_joint_space_is_a_sphere(bundle: Bundle) -> None:
-    text, image = bundle.embed_text(WORDS), bundle.embed_image(films(3))
+    text, image = bundle.embed_text(WORDS), bundle.embed_image(images(3))
     assert text.shape == image.shape == (3, 8)
     for embedding in (text, image):
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(3))

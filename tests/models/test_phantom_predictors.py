@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from torch.utils.flop_counter import FlopCounterMode
 
-from radedit.configuration import CONF
+from radedit.app.configuration import CONF
 from radedit.models.predictors import Network
 
 PRESETS = [f"ptx_{bias}_{kind}" for bias in ("confounded", "unconfounded") for kind in ("classifier", "segmenter")]
@@ -23,7 +23,7 @@ def build(experiment: str) -> Network:
 
 
 @pytest.mark.parametrize("experiment", PRESETS)
-def test_a_film_takes_a_twentieth_of_a_billion_multiplications(experiment: str) -> None:
+def test_an_image_takes_a_twentieth_of_a_billion_multiplications(experiment: str) -> None:
     network = build(experiment)
     with FlopCounterMode(display=False) as counter:
         network.predict(torch.zeros(1, 1, 128, 128))

@@ -1,4 +1,4 @@
-"""Models under test: a folder gives back what was saved; films go in, probabilities come out."""
+"""Models under test: a folder gives back what was saved; images go in, probabilities come out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def folder(network: Network, tmp_path: Path) -> Path:
     return tmp_path / "predictor"
 
 
-def films(n: int = 3, size: int = SIZE) -> Tensor:
+def images(n: int = 3, size: int = SIZE) -> Tensor:
     return torch.rand((n, 1, size, size), generator=torch.Generator().manual_seed(0))
 
 
@@ -59,7 +59,7 @@ def test_saving_what_was_loaded_writes_the_same_files(folder: Path, tmp_path: Pa
 def test_a_loaded_predictor_predicts_what_it_did(folder: Path, tmp_path: Path) -> None:
     once = load_predictor(folder)
     once.save_pretrained(tmp_path / "again")
-    for a, b in zip(once.predict(films()), load_predictor(tmp_path / "again").predict(films()), strict=True):
+    for a, b in zip(once.predict(images()), load_predictor(tmp_path / "again").predict(images()), strict=True):
         assert (a is None and b is None) or (a is not None and b is not None and torch.equal(a, b))
 
 
@@ -77,8 +77,8 @@ def test_a_loaded_predictor_is_frozen_and_in_evaluation_mode(folder: Path) -> No
     assert not any(parameter.requires_grad for parameter in predictor.parameters())
 
 
-def test_predictions_are_probabilities_of_the_films_size(network: Network) -> None:
-    prediction = network.predict(films())
+def test_predictions_are_probabilities_of_the_images_size(network: Network) -> None:
+    prediction = network.predict(images())
     assert (prediction.probability is None) == (network.label is None)
     assert (prediction.masks is None) == (not network.masks)
     if prediction.probability is not None:
@@ -89,16 +89,16 @@ def test_predictions_are_probabilities_of_the_films_size(network: Network) -> No
         assert part is None or (part.min() >= 0 and part.max() <= 1 and not part.requires_grad)
 
 
-def test_a_film_does_not_depend_on_its_batch_even_after_training_mode(network: Network) -> None:
+def test_an_image_does_not_depend_on_its_batch_even_after_training_mode(network: Network) -> None:
     network.train()
-    whole, alone = network.predict(films()), network.predict(films()[1:2])
+    whole, alone = network.predict(images()), network.predict(images()[1:2])
     for a, b in zip(whole, alone, strict=True):
         assert a is None or b is None or torch.allclose(a[1:2], b, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 64, 64), (2, 3, SIZE, SIZE), (1, SIZE, SIZE), (2, 1, SIZE, SIZE + 1)])
-def test_films_of_another_shape_are_refused(network: Network, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"takes films \(B, 1, 32, 32\).*preprocess"):
+def test_images_of_another_shape_are_refused(network: Network, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"takes images \(B, 1, 32, 32\).*preprocess"):
         network.predict(torch.zeros(shape))
 
 
@@ -150,13 +150,13 @@ def test_weights_that_half_precision_cannot_hold_are_not_written(tmp_path: Path,
     assert not (tmp_path / "predictor").exists()
 
 
-def test_classifier_that_shrinks_its_films_sees_their_means(tmp_path: Path) -> None:
+def test_classifier_that_shrinks_its_images_sees_their_means(tmp_path: Path) -> None:
     """And comes back from its folder as it was; one that does not shrink keeps the name it had."""
     small = {"channels": [8, 8, 8, 8], "layers": [1, 1, 1, 1]}
     shrinks = Classifier("pneumothorax", size=SIZE, network=small, shrink=2).eval()
-    coarse = torch.nn.functional.avg_pool2d(films(), 2)
+    coarse = torch.nn.functional.avg_pool2d(images(), 2)
     fine = torch.nn.functional.interpolate(coarse, scale_factor=2)
-    assert torch.allclose(shrinks.predict(films()).probability, shrinks.predict(fine).probability, atol=1e-6)  # type: ignore[arg-type]
+    assert torch.allclose(shrinks.predict(images()).probability, shrinks.predict(fine).probability, atol=1e-6)  # type: ignore[arg-type]
     shrinks.save_pretrained(tmp_path)
     assert load_predictor(tmp_path).hash == shrinks.hash
     assert "shrink" not in Classifier("pneumothorax", size=SIZE, network=small).config

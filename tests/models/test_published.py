@@ -13,9 +13,9 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from safetensors.torch import load_file, save_file
 
-from radedit import configuration
-from radedit.models.bundle import Bundle
-from radedit.models.text_encoder import tokenize
+from radedit.app import configuration
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.encoders.text_encoder import tokenize
 from radedit.schedule import Schedule
 from tests.published import IMAGE_FILE, SIZE, image_weights, overrides, save_unet, save_vae
 
@@ -47,7 +47,7 @@ def copy(published: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def films(n: int = 2) -> torch.Tensor:
+def radiographs(n: int = 2) -> torch.Tensor:
     return torch.rand((n, 1, SIZE, SIZE), generator=torch.Generator().manual_seed(0))
 
 
@@ -64,16 +64,16 @@ def test_weights_are_those_of_the_files(bundle: Bundle, published: Path) -> None
     assert all(torch.equal(bundle.image_encoder.state_dict()[name], w) for name, w in image_weights().items())
 
 
-def test_films_have_the_published_size_and_not_the_autoencoders_own(published: Path, bundle: Bundle) -> None:
+def test_images_have_the_published_size_and_not_the_autoencoders_own(published: Path, bundle: Bundle) -> None:
     with initialize_config_dir(str(configuration.CONF), version_base="1.3"):
         assert compose("edit", ["generator=radedit_hub"]).generator.size == 512
     assert (bundle.size, bundle.factor) == (SIZE, 8)
 
 
-def test_grey_films_pass_through_an_autoencoder_of_three_channels(bundle: Bundle) -> None:
+def test_grey_images_pass_through_an_autoencoder_of_three_channels(bundle: Bundle) -> None:
     assert bundle.vae is not None
-    latents = bundle.encode(films())
-    colour = 2 * films().expand(-1, 3, -1, -1) - 1
+    latents = bundle.encode(radiographs())
+    colour = 2 * radiographs().expand(-1, 3, -1, -1) - 1
     expected = bundle.vae.encode(colour).latent_dist.mode() * 0.13025
     torch.testing.assert_close(latents, expected)
     decoded = bundle.vae.decode(latents / 0.13025).sample
@@ -82,8 +82,8 @@ def test_grey_films_pass_through_an_autoencoder_of_three_channels(bundle: Bundle
 
 def test_a_drawn_latent_is_spread_around_the_mode_as_the_posterior_says(bundle: Bundle) -> None:
     assert bundle.vae is not None
-    posterior = bundle.vae.encode(2 * films().expand(-1, 3, -1, -1) - 1).latent_dist
-    drawn = bundle.encode(films(), lambda shape: torch.full(tuple(shape), 2.0))
+    posterior = bundle.vae.encode(2 * radiographs().expand(-1, 3, -1, -1) - 1).latent_dist
+    drawn = bundle.encode(radiographs(), lambda shape: torch.full(tuple(shape), 2.0))
     torch.testing.assert_close(drawn, (posterior.mean + 2 * posterior.std) * 0.13025)
 
 
@@ -117,14 +117,14 @@ def test_network_computes_in_bfloat16_and_score_and_autoencoder_do_not(published
     assert (half.unet.dtype, half.text_encoder.dtype, half.vae.dtype) == (torch.bfloat16, torch.bfloat16, torch.float32)
     x_t = torch.zeros(1, 4, 8, 8)
     assert half.predictor(half.schedule(4))(x_t, 2, None).dtype == torch.float32
-    texts, images = half.embed_text([PROMPT, ""]), half.embed_image(films())
+    texts, images = half.embed_text([PROMPT, ""]), half.embed_image(radiographs())
     assert texts.dtype == images.dtype == torch.float32 and texts.shape == images.shape == (2, 128)
     torch.testing.assert_close(texts.norm(dim=1), torch.ones(2), rtol=0, atol=0.01)
 
 
 def test_autoencoder_survives_bfloat16(published: Path) -> None:
     bundle = load(published, "generator.vae_dtype=bfloat16")
-    assert bundle.decode(bundle.encode(films()).float()).isfinite().all()
+    assert bundle.decode(bundle.encode(radiographs()).float()).isfinite().all()
 
 
 def test_the_hash_names_weights_and_precision(bundle: Bundle, published: Path, copy: Path) -> None:
@@ -141,8 +141,8 @@ def test_a_bundle_saved_from_it_is_the_same_generator(bundle: Bundle, tmp_path: 
     again = Bundle.load(tmp_path)
     assert again.size == bundle.size
     assert torch.equal(again.embed_prompts([PROMPT]), bundle.embed_prompts([PROMPT]))
-    assert torch.equal(again.embed_image(films()), bundle.embed_image(films()))
-    torch.testing.assert_close(again.encode(films()), bundle.encode(films()))
+    assert torch.equal(again.embed_image(radiographs()), bundle.embed_image(radiographs()))
+    torch.testing.assert_close(again.encode(radiographs()), bundle.encode(radiographs()))
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "image_encoder"])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from radedit.models.predictors import SegmenterWithHead
 
-SIZE, BACKBONE = 64, "tinynet_e"  # which halves films five times, as an EfficientNet-B0 does
+SIZE, BACKBONE = 64, "tinynet_e"  # which halves images five times, as an EfficientNet-B0 does
 
 
 def make(decoder_channels: Sequence[int] = (8, 8, 8, 8), label: str | None = "pneumothorax") -> SegmenterWithHead:
@@ -25,17 +25,17 @@ def network() -> SegmenterWithHead:
         return make()
 
 
-def films() -> Tensor:
+def images() -> Tensor:
     return torch.rand((2, 1, SIZE, SIZE), generator=torch.Generator().manual_seed(0))
 
 
 @torch.no_grad()
 def test_the_label_is_read_off_the_coarsest_features(network: SegmenterWithHead) -> None:
-    coarsest = network.encoder(2 * films() - 1)[-1]
+    coarsest = network.encoder(2 * images() - 1)[-1]
     assert coarsest.shape[2:] == (SIZE // 32, SIZE // 32)
     assert network.head is not None
     expected = network.head(coarsest.mean(dim=(2, 3)))[:, 0]
-    label, _ = network.logits(films())
+    label, _ = network.logits(images())
     torch.testing.assert_close(label, expected)
 
 
@@ -45,7 +45,7 @@ def test_the_label_does_not_depend_on_the_decoder(network: SegmenterWithHead) ->
     other.load_state_dict(network.state_dict())
     for parameter in (*other.decoder.parameters(), *other.mask_head.parameters()):
         parameter.mul_(-2)
-    (label, masks), (other_label, other_masks) = network.logits(films()), other.logits(films())
+    (label, masks), (other_label, other_masks) = network.logits(images()), other.logits(images())
     torch.testing.assert_close(other_label, label)
     assert not torch.allclose(other_masks, masks)
 
@@ -58,12 +58,12 @@ def test_the_head_is_one_linear_layer(network: SegmenterWithHead) -> None:
 def test_a_segmenter_without_label_has_no_head() -> None:
     network = make(label=None)
     assert network.head is None
-    assert network.predict(films()).probability is None
+    assert network.predict(images()).probability is None
 
 
 @pytest.mark.parametrize("decoder_channels", [(8, 8), (8, 8, 8), (8, 8, 8, 8), (8, 8, 8, 8, 8)])
-def test_masks_have_the_films_size_however_deep_the_decoder(decoder_channels: tuple[int, ...]) -> None:
-    masks = make(decoder_channels).predict(films()).masks
+def test_masks_have_the_images_size_however_deep_the_decoder(decoder_channels: tuple[int, ...]) -> None:
+    masks = make(decoder_channels).predict(images()).masks
     assert masks is not None
     assert masks.shape == (2, 2, SIZE, SIZE)
 
@@ -75,5 +75,5 @@ def test_a_decoder_that_does_not_fit_is_refused(decoder_channels: tuple[int, ...
 
 
 def test_a_size_that_cannot_be_halved_is_refused() -> None:
-    with pytest.raises(ValueError, match="size is 100, but tinynet_e halves films down to 1/32"):
+    with pytest.raises(ValueError, match="size is 100, but tinynet_e halves images down to 1/32"):
         SegmenterWithHead(["drain"], None, size=100, backbone=BACKBONE, decoder_channels=(8, 8))

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import BertTokenizer
 
-from radedit.models.bundle import Bundle
-from radedit.models.text_encoder import SPECIAL_TOKENS, CXRBert, published_tokenizer, tokenize, train_tokenizer
+from radedit.models.bundle.bundle import Bundle
+from radedit.models.encoders.text_encoder import SPECIAL_TOKENS, CXRBert, published_tokenizer, tokenize, train_tokenizer
 from radedit.phantom.reports import phrases
 from tests.published import TOKENIZER_CONFIG, VOCABULARY, text_weights
 from tests.tiny_bundle import WORDS

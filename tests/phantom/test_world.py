@@ -24,7 +24,7 @@ def all_of(*findings: str, value: int = 1) -> dict[str, Any]:
 
 @pytest.mark.parametrize("finding", [f for f in FINDINGS if f != "cardiomegaly"])
 @pytest.mark.parametrize("patient", [1, 2])
-def test_a_finding_changes_the_film_where_it_is_and_nowhere_far(finding: str, patient: int) -> None:
+def test_a_finding_changes_the_image_where_it_is_and_nowhere_far(finding: str, patient: int) -> None:
     without, with_it = render(healthy(patient), SIZE), render(healthy(patient).do(**all_of(finding)), SIZE)
     name = "opacities" if finding == "covid" else finding
     mask = with_it.masks[name]
@@ -48,7 +48,7 @@ def test_cardiomegaly_widens_the_heart_and_leaves_the_chest_wall_alone() -> None
 
 
 @pytest.mark.parametrize("finding", FINDINGS)
-def test_removing_a_finding_gives_back_the_film_without_it(finding: str) -> None:
+def test_removing_a_finding_gives_back_the_image_without_it(finding: str) -> None:
     case = healthy(3)
     again = case.do(**all_of(finding)).do(**all_of(finding, value=0))
     assert np.array_equal(render(again, SIZE).image, render(case, SIZE).image)
@@ -72,10 +72,10 @@ def test_a_drain_goes_to_the_side_of_the_pneumothorax_even_where_there_is_none()
 def test_left_is_the_patients_left_and_the_pictures_right(finding: str) -> None:
     for patient in range(6):
         case = healthy(patient).do(**all_of(finding))
-        film, side = render(case, SIZE), case.describe()[finding]["side"]
-        columns = np.nonzero(film.masks[finding])[1]
+        image, side = render(case, SIZE), case.describe()[finding]["side"]
+        columns = np.nonzero(image.masks[finding])[1]
         assert (columns.mean() > SIZE / 2) == (side == "left")
-    left, right = (np.nonzero(film.masks[f"{s}_lung"])[1].mean() for s in ("left", "right"))
+    left, right = (np.nonzero(image.masks[f"{s}_lung"])[1].mean() for s in ("left", "right"))
     assert left > right
 
 
@@ -88,8 +88,8 @@ def test_collimator_and_marker_pin_both_ends_of_the_grey_range(hospital: str) ->
 
 
 def test_hospitals_look_different() -> None:
-    films = [render(healthy(5).do(hospital=h), SIZE).image for h in HOSPITALS]
-    assert min(np.abs(a - b).mean() for a, b in itertools.combinations(films, 2)) > 0.01
+    images = [render(healthy(5).do(hospital=h), SIZE).image for h in HOSPITALS]
+    assert min(np.abs(a - b).mean() for a, b in itertools.combinations(images, 2)) > 0.01
     assert set(HOSPITAL_LOOKS) == set(HOSPITALS)
 
 
@@ -105,11 +105,11 @@ def test_masks_stay_where_anatomy_puts_them() -> None:
 
 
 def test_boxes_enclose_the_opacities_exactly() -> None:
-    film = render(healthy(2).do(covid=1), SIZE)
+    image = render(healthy(2).do(covid=1), SIZE)
     covered = np.zeros((SIZE, SIZE), bool)
-    for x, y, width, height in film.boxes["opacities"]:
+    for x, y, width, height in image.boxes["opacities"]:
         covered[int(y) : int(y + height), int(x) : int(x + width)] = True
-    assert not (film.masks["opacities"] & ~covered).any()
+    assert not (image.masks["opacities"] & ~covered).any()
 
 
 @pytest.mark.parametrize("size", [64, 200, 512])
@@ -117,9 +117,9 @@ def test_the_same_patient_at_any_resolution(size: int) -> None:
     from PIL import Image
 
     case = healthy(1).do(pneumothorax=1, drain=1)
-    small, film = render(case, 64).image, render(case, size)
-    assert film.image.shape == (size, size)
-    shrunk = np.asarray(Image.fromarray(film.image).resize((64, 64), Image.Resampling.BOX))
+    small, image = render(case, 64).image, render(case, size)
+    assert image.image.shape == (size, size)
+    shrunk = np.asarray(Image.fromarray(image.image).resize((64, 64), Image.Resampling.BOX))
     assert np.corrcoef(small.ravel(), shrunk.ravel())[0, 1] > 0.97
 
 
@@ -150,17 +150,17 @@ def test_patients_of_two_namespaces_or_seeds_differ() -> None:
     assert len(anatomies) == 150
 
 
-def test_a_patient_looks_alike_on_all_films_but_stands_elsewhere() -> None:
-    world = World(films=(0.0, 0.0, 1.0))
-    films = [world.case("test", 7, film) for film in range(3)]
-    assert world.films_of("test", 7) == 3
-    assert len({case.anatomy for case in films}) == 1
-    assert len({case.subject_id for case in films}) == 1
-    assert len({case.id for case in films}) == 3
-    assert not np.array_equal(render(films[0], SIZE).image, render(films[1], SIZE).image)
+def test_a_patient_looks_alike_on_all_images_but_stands_elsewhere() -> None:
+    world = World(images=(0.0, 0.0, 1.0))
+    images = [world.case("test", 7, image) for image in range(3)]
+    assert world.images_of("test", 7) == 3
+    assert len({case.anatomy for case in images}) == 1
+    assert len({case.patient_id for case in images}) == 1
+    assert len({case.id for case in images}) == 3
+    assert not np.array_equal(render(images[0], SIZE).image, render(images[1], SIZE).image)
 
 
-def test_appearance_changes_the_film_and_not_the_patient() -> None:
+def test_appearance_changes_the_image_and_not_the_patient() -> None:
     case = healthy(3)
     other = replace(case, world=World(appearance=Appearance(gamma=1.3, noise=0.03)))
     a, b = render(case, SIZE), render(other, SIZE)
@@ -177,3 +177,36 @@ def test_unknown_names_are_refused() -> None:
         World(prevalence={"drain": 0.5})
     with pytest.raises(ValueError, match="sum to 1"):
         World(hospitals={"A": 0.5})
+
+
+def test_causes_of_the_picture_are_told_and_show() -> None:
+    cases = [World().case("test", patient) for patient in range(300)]
+    of_sex = {sex: [case.anatomy for case in cases if case.anatomy.sex == sex] for sex in "FM"}
+    assert 110 < len(of_sex["F"]) < 190
+    assert all(anatomy.breast for anatomy in of_sex["F"]) and not any(anatomy.breast for anatomy in of_sex["M"])
+    ages, ribs = (np.array([getattr(case.anatomy, name) for case in cases]) for name in ("age", "rib_contrast"))
+    assert ages.min() >= 20 and ages.max() <= 90 and np.corrcoef(ages, ribs)[0, 1] < -0.99
+    large = [case.anatomy.fat for case in cases if case.anatomy.body_size == "large"]
+    assert min(large) >= 2 / 3 and 60 < len(large) < 140
+
+
+def test_age_is_the_patients_whatever_the_world_makes_of_ribs() -> None:
+    faint = World(appearance=Appearance(rib_contrast=0.5))
+    assert faint.case("test", 7).anatomy.age == World().case("test", 7).anatomy.age
+
+
+def test_an_ap_view_has_a_wider_heart_and_shorter_lungs() -> None:
+    for patient in range(4):
+        pa, ap = (render(healthy(patient).do(view=view), SIZE).masks for view in ("PA", "AP"))
+        assert ap["heart"].any(0).sum() > 1.05 * pa["heart"].any(0).sum()
+        assert ap["lungs"].sum() < 0.97 * pa["lungs"].sum()
+
+
+def test_views_are_drawn_image_by_image_and_only_where_the_world_has_them() -> None:
+    assert {case.view for case in World().cases("test", 50)} == {"PA"}
+    cases = World(ap=0.4).cases("test", 400)
+    assert 0.3 < np.mean([case.view == "AP" for case in cases]) < 0.5
+    with pytest.raises(ValueError, match="ap is 2"):
+        World(ap=2.0)
+    with pytest.raises(ValueError, match="Unknown view"):
+        healthy().do(view="lateral")

@@ -14,8 +14,8 @@ from PIL import Image
 Run = dict[str, Any]
 
 
-def estimate(value: float | None, low: float | None = None, high: float | None = None) -> Run:
-    return {"value": value, "low": low, "high": high}
+def estimate(value: float, low: float | None = None, high: float | None = None) -> Run:
+    return {"value": value, "low": low, "high": high, "n": 60}
 
 
 def between(value: float) -> Run:
@@ -28,7 +28,7 @@ def predictor(key: str, role: str, cells: dict[str, float]) -> Run:
         "name": f"{role.capitalize()} classifier",
         "role": role,
         "kind": "classifier",
-        "trained_on": "drawn films",
+        "trained_on": "phantoms",
         "parameters": 123456,
         "qualified": True,
         "why": "all four cells are as its training makes one expect",
@@ -56,6 +56,8 @@ def attribution(key: str, reference: float, terms: dict[str, float], n: int = 60
             {"name": name, "meaning": f"what {name} does", "value": between(value)} for name, value in terms.items()
         ],
         "edit": between(edit),
+        "artefact": between(sum(value for name, value in terms.items() if name != "shift")),
+        "shift_effect": between(terms["shift"]),
         "split": [
             {"name": "residual finding", "meaning": "left", "value": between(0.01)},
             {"name": "true shift", "meaning": "real", "value": between(edit - reference - 0.01)},
@@ -65,27 +67,53 @@ def attribution(key: str, reference: float, terms: dict[str, float], n: int = 60
 
 
 def example(record: str, kept: bool, cosine: float | None) -> Run:
-    kinds = ("source", "masks", "radedit", "twin")
+    kinds = ("source", "masks", "radedit", "counterfactual")
     return {
         "record": record,
         "kept": kept,
         "cosine": cosine,
         "images": {kind: f"pictures/{kind}.png" for kind in kinds},
         "predictions": {
-            "bad": {"source": 0.9, "radedit": 0.8, "twin": 0.85},
-            "good": {"source": 0.9, "radedit": 0.1, "twin": 0.2},
+            "bad": {"source": 0.9, "radedit": 0.8, "counterfactual": 0.85},
+            "good": {"source": 0.9, "radedit": 0.1, "counterfactual": 0.2},
         },
     }
 
 
+ADDITION: Run = {
+    "name": "population",
+    "title": "Does the segmenter find the lungs when there is oedema?",
+    "section": "Section 5.4, Figure 5",
+    "added": "oedema",
+    "structures": ["right_lung", "left_lung"],
+    "edited": ["right_lung", "left_lung"],
+    "prompt": "Moderate pulmonary oedema.",
+    "sham_prompt": "No acute cardiopulmonary process.",
+    "score_real": "No acute cardiopulmonary process.",
+    "score_edit": "Moderate pulmonary oedema.",
+}
+
+
+def change(key: str, kind: str, value: Run) -> Run:
+    return {"predictor": key, "kind": kind, "n": 60, "value": value}
+
+
 def made_up() -> Run:
     return {
-        "name": "manifestation",
+        "schema_version": 1,
+        "scenario": {
+            "name": "manifestation",
+            "title": "Does the detector see the pneumothorax or the chest drain?",
+            "section": "Section 5.3, Table 2",
+            "finding": "pneumothorax",
+            "shortcut": "drain",
+            "prompt": "No acute cardiopulmonary process.",
+            "keep_sham_prompt": "Pneumothorax.",
+            "score_real": "Pneumothorax.",
+            "score_edit": "No acute cardiopulmonary process.",
+        },
+        "rules": {"limit": 0.1, "control_limit": 0.1, "min_n": 30, "fail_on": None},
         "setting": "phantom",
-        "title": "Does the detector see the pneumothorax or the chest drain?",
-        "section": "Section 5.3, Table 2",
-        "finding": "pneumothorax",
-        "shortcut": "drain",
         "created": "2026-01-02T03:04:05+00:00",
         "command": "python -m radedit.stress +scenario=manifestation",
         "commit": "0123456789abcdef",
@@ -93,7 +121,10 @@ def made_up() -> Run:
         "machine": "a machine",
         "versions": {"radedit": "0.1", "torch": "2.11"},
         "minutes": {"generate": 3.2, "evaluate": 0.4},
-        "hashes": {"generator": "aa11", "predictors": {"bad": "bb22", "good": "cc33"}},
+        "hashes": {
+            "generator": "aa11", "predictors": {"bad": {"Seed 0": "bb22"}, "good": {"Seed 0": "cc33"}},
+            "runs": {"Seed 0": "dd44"},
+        },
         "config": {"editor": {"w": 15.0}},
         "counts": {"sources": 62, "skipped": 1, "edited": 61, "kept": 60, "rejected": 1, "undefined": 0},
         "skipped": [{"record": "lost-1", "reason": "45% of m_edit is lost to m_keep."}],
@@ -103,10 +134,10 @@ def made_up() -> Run:
             predictor("good", "unconfounded", {"1-1": 0.95, "0-1": 0.9, "1-0": 0.92, "0-0": 0.96}),
         ],
         "table": [
-            row("bad", "ordinary test set", 0.95, paper=93.3),
+            row("bad", "in-distribution test set", 0.95, paper=93.3),
             row("bad", "synthetic (kept)", 0.18, paper=17.9),
             row("bad", "truly shifted, same patients", 0.16),
-            row("good", "ordinary test set", 0.94, paper=93.7),
+            row("good", "in-distribution test set", 0.94, paper=93.7),
             row("good", "synthetic (kept)", 0.92, paper=81.7),
         ],
         "attribution": [
@@ -119,7 +150,13 @@ def made_up() -> Run:
                 "difference": estimate(0.02, -0.01, 0.05),
             },
         ],
-        "score": {"cosine": [0.4] * 60 + [0.1], "kept": [True] * 60 + [False]},
+        "changes": [
+            change("bad", "synthetic", estimate(-0.77, -0.85, -0.68)),
+            change("good", "synthetic", estimate(-0.02, -0.08, 0.04)),
+        ],
+        "score": {
+            "record": [f"rec-{i}" for i in range(61)], "cosine": [0.4] * 60 + [0.1], "kept": [True] * 60 + [False],
+        },
         "gallery": [example("rec-1", True, 0.41), example("rec-2", False, 0.1), example("rec-3", True, None)],
         "edit_quality": {"keep_change_mean": estimate(0.8, 0.7, 0.9), "keep_change_max": 31.0},
         "notes": ["Replay, sham and edit share their noise."],
@@ -143,7 +180,7 @@ def written(run: Run, folder: Path) -> Path:
     named += [path for example in run["gallery"] for path in example["images"].values()]
     for i, path in enumerate(dict.fromkeys(filter(None, named))):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((32, 32), 20 * i, dtype=np.uint8)).save(folder / path)
+        Image.fromarray(np.full((32, 32), 20 * i % 256, dtype=np.uint8)).save(folder / path)
     folder.mkdir(exist_ok=True)
     (folder / "results.json").write_text(json.dumps(run))
     return folder

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from radedit.models.bundle import Bundle, hash_folder
+from radedit.models.bundle.bundle import Bundle, hash_folder
 from radedit.training.diffusion import DiffusionTraining
 
 Make = Callable[..., DiffusionTraining]
@@ -59,13 +59,13 @@ def test_a_bundle_without_a_frozen_part_is_refused(make: Make, tiny_bundle: Path
         make(tmp_path)
 
 
-def test_samples_are_films_and_the_same_every_time(module: DiffusionTraining) -> None:
+def test_samples_are_images_and_the_same_every_time(module: DiffusionTraining) -> None:
     state = torch.get_rng_state()
-    films = module.sample(n=1)
-    assert films.shape == (2, 1, 32, 32)
-    assert films.min() >= 0
-    assert films.max() <= 1
-    assert torch.equal(module.sample(n=1), films)
+    images = module.sample(n=1)
+    assert images.shape == (2, 1, 32, 32)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert torch.equal(module.sample(n=1), images)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -74,6 +74,6 @@ def test_the_encoder_that_makes_the_latents_is_the_bundles(module: DiffusionTrai
     module.prepare(SimpleNamespace(use=lambda *arguments: used.extend(arguments)))  # type: ignore[arg-type]
     encode, encoder_hash, draw = used
     assert draw is module.draw
-    films = torch.rand(2, 1, 32, 32)
-    assert torch.equal(encode(films), Bundle.load(tiny_bundle).encode(films))
+    images = torch.rand(2, 1, 32, 32)
+    assert torch.equal(encode(images), Bundle.load(tiny_bundle).encode(images))
     assert encoder_hash == hash_folder(tiny_bundle / "vae")

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from radedit.models.bundle import Bundle
+from radedit.models.bundle.bundle import Bundle
 from radedit.training.diffusion import DiffusionTraining
 from radedit.training.draws import Draws
 

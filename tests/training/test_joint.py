@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from radedit.data.module import step_generator
-from radedit.models.bundle import Bundle
+from radedit.data.batches.module import step_generator
+from radedit.models.bundle.bundle import Bundle
 from radedit.training.joint import JointTraining
 from tests.tiny_bundle import WORDS
 
@@ -24,31 +24,31 @@ def training(tiny_bundle: Path) -> JointTraining:
     return training
 
 
-def films(n: int) -> Tensor:
+def images(n: int) -> Tensor:
     return torch.rand((n, 1, 32, 32), generator=torch.Generator().manual_seed(0))
 
 
-def test_films_beside_their_reports_have_no_loss(training: JointTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_beside_their_reports_have_no_loss(training: JointTraining, monkeypatch: pytest.MonkeyPatch) -> None:
     basis = torch.eye(3, 8)
     monkeypatch.setattr(training.text_encoder, "project", lambda *_: basis)
     monkeypatch.setattr(training.image_encoder, "forward", lambda _: basis)
-    loss, hit = training.contrast({"report": WORDS, "image": films(3)})
+    loss, hit = training.contrast({"report": WORDS, "image": images(3)})
     assert float(loss) < 1e-3
     assert float(hit) == 1
     monkeypatch.setattr(training.image_encoder, "forward", lambda _: basis.roll(1, 0))
-    loss, hit = training.contrast({"report": WORDS, "image": films(3)})
+    loss, hit = training.contrast({"report": WORDS, "image": images(3)})
     assert float(loss) > 10
     assert float(hit) == 0
 
 
-def test_films_with_one_report_do_not_repel_one_another(
+def test_images_with_one_report_do_not_repel_one_another(
     training: JointTraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three films of two reports: the loss is least where the two alike share a place, at their entropy."""
+    """Three images of two reports: the loss is least where the two alike share a place, at their entropy."""
     reports, places = [WORDS[0], WORDS[0], WORDS[1]], torch.eye(2, 8)[[0, 0, 1]]
     monkeypatch.setattr(training.text_encoder, "project", lambda *_: places)
     monkeypatch.setattr(training.image_encoder, "forward", lambda _: places)
-    loss, hit = training.contrast({"report": reports, "image": films(3)})
+    loss, hit = training.contrast({"report": reports, "image": images(3)})
     assert float(loss) == pytest.approx(2 / 3 * torch.log(torch.tensor(2.0)).item(), abs=1e-3)
     assert float(hit) == 1
 

@@ -10,6 +10,7 @@ import random
 import shutil
 import signal
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from radedit.data.file_lock import FileLock
+from radedit.data.io.file_lock import FileLock
 from radedit.train import main
 from radedit.training.checkpoint import WholeCheckpoints
 from radedit.training.classifier import ClassifierTraining
@@ -27,10 +28,10 @@ from tests.clean_process import clean_process
 from tests.commands import run
 
 STEPS = 40
-FILMS = ["train.n=6", "val.n=3", "batch_size=2"]
+IMAGES = ["train.n=6", "val.n=3", "batch_size=2"]
 CLASSIFIER = [
     "+experiment=ptx_confounded_classifier", "module.network.network.channels=[8,8,8,8]", "+data.workers=1",
-    *(f"data.{film}" for film in FILMS),
+    *(f"data.{image}" for image in IMAGES),
 ]  # fmt: skip
 
 
@@ -49,8 +50,8 @@ def diffusion(shared: list[str], tiny_bundle: Path) -> list[str]:
     """A training of the U-Net with the average of its weights."""
     return [
         "+experiment=diffusion", *shared, f"max_steps={STEPS}", "module.sample_prompts=[]", "data.batch_size=2",
-        f"module.unet={tiny_bundle / 'unet'}", f"module.bundle={tiny_bundle}", "+data.films.workers=1",
-        *(f"data.films.{film}" for film in FILMS),
+        f"module.unet={tiny_bundle / 'unet'}", f"module.bundle={tiny_bundle}", "+data.images.workers=1",
+        *(f"data.images.{image}" for image in IMAGES),
     ]  # fmt: skip
 
 
@@ -58,6 +59,16 @@ def diffusion(shared: list[str], tiny_bundle: Path) -> list[str]:
 def classifier(shared: list[str]) -> list[str]:
     """A training of which the best step is exported."""
     return [*CLASSIFIER, *shared, "max_steps=8"]
+
+
+@pytest.fixture(scope="module")
+def classified(classifier: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a training of the classifier that nothing happened to. Not to be written to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run(main, classifier) == 0
+    return folder
 
 
 @pytest.fixture
@@ -195,7 +206,7 @@ def test_a_training_killed_before_it_knew_how_good_a_step_was_validates_it_again
 
 
 def test_a_checkpoint_is_not_touched_until_the_next_is_whole(
-    classifier: list[str], in_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch,
+    classifier: list[str], classified: Path, in_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     write = Path.write_bytes
@@ -215,9 +226,7 @@ def test_a_checkpoint_is_not_touched_until_the_next_is_whole(
     assert "the disk is full" in error and "make room, and run the same again" in error
     assert last(folder)["global_step"] == 2
     assert run(main, classifier) == 0
-    undisturbed = in_folder("undisturbed")
-    assert run(main, classifier) == 0
-    same_end(undisturbed, folder)
+    same_end(classified, folder)
 
 
 def test_a_checkpoint_that_was_cut_off_is_named_and_left_where_it_is(
@@ -231,6 +240,25 @@ def test_a_checkpoint_that_was_cut_off_is_named_and_left_where_it_is(
     error = capsys.readouterr().err
     assert "last.ckpt is cut off" in error and "Restore it from a copy, or delete it" in error
     assert checkpoint.read_bytes() == cut
+
+
+@pytest.mark.parametrize("which", ["checkpoints/last.ckpt", "best/*.ckpt"])
+def test_a_checkpoint_of_which_a_byte_was_changed_is_named_and_left_where_it_is(
+    which: str, classifier: list[str], in_folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = in_folder("changed") / "run"
+    assert run(main, classifier) == 0
+    (checkpoint,) = folder.glob(which)
+    with zipfile.ZipFile(checkpoint) as archive:
+        largest = max(archive.infolist(), key=lambda entry: entry.file_size)
+    whole = checkpoint.read_bytes()
+    at = largest.header_offset + 200 + largest.file_size // 2  # in the weights
+    checkpoint.write_bytes(changed := whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    torch.load(checkpoint, weights_only=True)  # torch sees nothing
+    assert run(main, classifier) == 2
+    error = capsys.readouterr().err
+    assert f"{checkpoint.name} was changed since it was written" in error and "does not match its checksum" in error
+    assert checkpoint.read_bytes() == changed
 
 
 def test_a_second_training_in_the_same_folder_is_told_who_is_at_it(
@@ -274,7 +302,7 @@ def test_a_loader_that_is_killed_is_told_of_and_the_same_command_goes_on(
     diffusion: list[str], losses: Path, in_folder: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    arguments = [*diffusion, "max_steps=16", "data.loaders=1"]
+    arguments = [*diffusion, "max_steps=12", "data.loaders=1"]
     noting = DiffusionTraining.training_step
 
     def killing(self: DiffusionTraining, batch: dict[str, Any], batch_idx: int) -> Tensor:

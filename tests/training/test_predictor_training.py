@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
-from radedit.data.module import FilmData
-from radedit.data.readers.phantom import PhantomReader
+from radedit.data.batches.module import ImageData
+from radedit.data.datasets.phantom import PhantomDataset
 from radedit.models.predictors import Classifier, SegmenterWithHead, load_predictor
 from radedit.phantom.world import World
 from radedit.training.classifier import ClassifierTraining
@@ -23,11 +23,11 @@ SIZE, MASKS = 32, ["pneumothorax", "drain"]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> FilmData:
+def data(tmp_path_factory: pytest.TempPathFactory) -> ImageData:
     world = World(prevalence={"pneumothorax": 0.5})
-    train, val = (PhantomReader(world, name, n, SIZE) for name, n in (("train", 4), ("val", 6)))
-    cache = str(tmp_path_factory.mktemp("films"))
-    data = FilmData(train, val, size=SIZE, batch_size=4, masks=MASKS, cache=cache, workers=1)
+    train, val = (PhantomDataset(world, name, n, SIZE) for name, n in (("train", 4), ("val", 6)))
+    cache = str(tmp_path_factory.mktemp("images"))
+    data = ImageData(train, val, size=SIZE, batch_size=4, masks=MASKS, cache=cache, workers=1)
     data.setup()
     return data
 
@@ -94,16 +94,16 @@ def test_masks_that_the_data_does_not_serve_are_refused() -> None:
 
 
 def test_dice_is_of_the_masks_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    training, films = segmenter(), batch() | {"image": torch.zeros(4, 1, SIZE, SIZE)}
+    training, images = segmenter(), batch() | {"image": torch.zeros(4, 1, SIZE, SIZE)}
     monkeypatch.setattr(training, "log", lambda *_, **__: None)
     monkeypatch.setattr(training, "log_dict", lambda *_, **__: None)
-    masks = films["masks"]
-    training.logged("val", films | {"masks": torch.zeros_like(masks)}, torch.zeros(4), logits_of(masks))
-    training.logged("val", films, torch.zeros(4), logits_of(masks))
+    masks = images["masks"]
+    training.logged("val", images | {"masks": torch.zeros_like(masks)}, torch.zeros(4), logits_of(masks))
+    training.logged("val", images, torch.zeros(4), logits_of(masks))
     assert float(training.dice.compute()) == 1
 
 
-def test_validation_logs_what_the_best_step_is_chosen_by(data: FilmData, tmp_path: Path) -> None:
+def test_validation_logs_what_the_best_step_is_chosen_by(data: ImageData, tmp_path: Path) -> None:
     for training, metrics in (
         (classifier(), {"val/auroc", "val/accuracy", "val/loss", "val/bce"}),
         (segmenter(), {"val/auroc", "val/accuracy", "val/loss", "val/bce", "val/dice", "val/overlap", "val/pixels"}),
@@ -117,7 +117,7 @@ def test_validation_logs_what_the_best_step_is_chosen_by(data: FilmData, tmp_pat
         assert all(0 <= logged[name] <= 1 for name in ("val/auroc", "val/accuracy"))
 
 
-def test_a_card_tells_what_the_exported_weights_learned_from_and_how_well(data: FilmData, tmp_path: Path) -> None:
+def test_a_card_tells_what_the_exported_weights_learned_from_and_how_well(data: ImageData, tmp_path: Path) -> None:
     training = classifier(seed=7)
     training.steps.fill_(12)
     training.export(data, tmp_path)
@@ -125,8 +125,8 @@ def test_a_card_tells_what_the_exported_weights_learned_from_and_how_well(data: 
     assert (card["seed"], card["steps"], card["hash"]) == (7, 12, predictor.hash)
     assert {part: card["data"][part]["namespace"] for part in card["data"]} == {"train": "train", "val": "val"}
     right = 0
-    for films in data.val_dataloader():
-        probability = predictor.predict(films["image"]).probability
+    for images in data.val_dataloader():
+        probability = predictor.predict(images["image"]).probability
         assert probability is not None
-        right += int(((probability > 0.5) == films["labels"]["pneumothorax"].bool()).sum())
+        right += int(((probability > 0.5) == images["labels"]["pneumothorax"].bool()).sum())
     assert card["val"]["accuracy"] == pytest.approx(right / 6, abs=1e-4)

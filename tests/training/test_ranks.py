@@ -20,8 +20,8 @@ from lightning.fabric.plugins.environments.lightning import find_free_network_po
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from radedit.data.latents import From, LatentData, Latents, Steps
-from radedit.data.module import StepSampler
+from radedit.data.batches.latents import From, LatentData, Latents, Steps
+from radedit.data.batches.module import StepSampler
 from radedit.training.averaging import WarmEMA
 from radedit.training.diffusion import DiffusionTraining
 from tests.clean_process import clean_process
@@ -44,7 +44,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> li
         "threads=1", "folder=run", "bundle=bundle", "trainer.accelerator=cpu", "trainer.val_check_interval=4",
         "trainer.precision=32-true", "trainer.enable_progress_bar=false", "module.sample_prompts=[]",
         "data.batch_size=2", "data.loaders=1", f"module.unet={tiny_bundle / 'unet'}", f"module.bundle={tiny_bundle}",
-        "+data.films.workers=1", "data.films.train.n=6", "data.films.val.n=3", "data.films.batch_size=2",
+        "+data.images.workers=1", "data.images.train.n=6", "data.images.val.n=3", "data.images.batch_size=2",
     ]  # fmt: skip
 
 

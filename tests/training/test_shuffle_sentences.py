@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radedit.models.text_encoder import tokenize, train_tokenizer
+from radedit.models.encoders.text_encoder import tokenize, train_tokenizer
 from radedit.training.draws import shuffle_sentences
 
 SENTENCE = st.builds(

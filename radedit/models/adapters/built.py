@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
+import logging
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from radedit.models.adapters.loaded import LoadedNetwork, existing, hash_files, hash_weights, of_module
+from radedit.models.adapters.identity import NoIdentity, identity
+from radedit.models.adapters.loaded import LoadedNetwork, existing, hash_files, of_module
 from radedit.models.adapters.weights import fill
+
+logger = logging.getLogger(__name__)
 
 
 def load(network: Callable[[Tensor], Any], path: str | Path | None = None, *, device: str = "cpu") -> LoadedNetwork:
-    """Whatever takes a batch and answers: a module, or a function.
+    """Whatever takes a batch and predictions: a module, or a function.
+
+    Its hash is over code, constructor arguments, attributes, weights, closures and the files that it names, see
+    `identity`. What can't be hashed is never found again, and a warning says so.
 
     Args:
         network: As the config's `_target_` builds it.
@@ -26,24 +33,23 @@ def load(network: Callable[[Tensor], Any], path: str | Path | None = None, *, de
         ValueError: If it can't be called, is no module but weights are given, or the weights are not of it.
     """
     if not callable(network):
-        raise ValueError(f"predictor.build makes a {type(network).__name__}, which can't be called with films.")
+        raise ValueError(f"predictor.build makes a {type(network).__name__}, which can't be called with images.")
     if not isinstance(network, nn.Module):
         if path is not None:
             raise ValueError(f"{network!r} is no torch module, so it can't be given the weights in {path}.")
-        return LoadedNetwork(network, hash_files(*_code(network), also=repr(type(network))))
-    name = type(network).__qualname__
+        return LoadedNetwork(network, _hash(network))
     files = [existing(path, "file of weights")] if path is not None else []
     if path is not None:
-        fill(network, path, name)
-    hash_ = hash_files(*_code(type(network)), *files, also=name + hash_weights(network.state_dict()))
-    return of_module(network, hash_, device=device)
+        fill(network, path, type(network).__qualname__)
+    return of_module(network, _hash(network, *files), device=device)
 
 
-def _code(network: Any) -> list[Path]:
-    """The file that it is written in, if it is in one: another version of it may answer otherwise."""
+def _hash(network: Any, *files: Path) -> str:
+    """Names what was built; a number that is drawn, and so never met again, where that can't be told."""
     try:
-        return [
-            Path(inspect.getfile(network if inspect.isroutine(network) or inspect.isclass(network) else type(network)))
-        ]
-    except (TypeError, OSError):
-        return []
+        return hash_files(*files, also=identity(network))
+    except NoIdentity as error:
+        logger.warning(
+            "What predictor.build makes can't be hashed: %s. Its predictions are not kept for another run.", error
+        )
+        return secrets.token_hex(32)

@@ -1,4 +1,4 @@
-"""What a user declares of a model: the films that it takes, and what its numbers mean."""
+"""What a user declares of a model: the images that it takes, and what its numbers mean."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ class _Declared:
 
 @dataclass(frozen=True)
 class Input(_Declared):
-    """The films that a model takes.
+    """The images that a model takes.
 
     Attributes:
         size: Side, px.
         range: What the darkest and the brightest grey level become, e.g. [0, 1], [-1, 1], [0, 255] or [-1024, 1024].
-        mean, std: One number a channel (or one for all): what is then subtracted, and divided by. None for neither.
+        mean, std: One number a channel (or one for all, with or without brackets): what is then subtracted, and divided
+            by. None for neither.
         channels: 1, or 3 that are equal.
         layout: `nchw` (torch), or `nhwc` (TensorFlow, as ONNX files of it often are).
 
@@ -59,9 +60,14 @@ class Input(_Declared):
 
     def __post_init__(self) -> None:
         for name in ("range", "mean", "std"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, tuple(float(number) for number in value))
+            value: Any = getattr(self, name)
+            if value is None:
+                continue
+            numbers = [value] if isinstance(value, int | float) else value  # one for all channels
+            try:
+                object.__setattr__(self, name, tuple(float(number) for number in numbers))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"predictor.input.{name} is {value!r}; allowed are numbers in brackets.") from error
         if type(self.size) is not int or self.size < 1:
             raise ValueError(f"predictor.input.size is {self.size!r}; allowed are whole numbers of px.")
         if len(self.range) != 2 or self.range[0] == self.range[1]:
@@ -79,23 +85,28 @@ class Input(_Declared):
         if self.std is not None and not all(number > 0 for number in self.std):
             raise ValueError(f"predictor.input.std is {list(self.std)}; allowed are numbers above 0.")
 
-    def prepare(self, films: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensor:
         """A batch as the model takes it.
 
         Args:
-            films: Grey levels in [0, 1], shape (B, 1, H, W).
+            images: Grey levels in [0, 1], shape (B, 1, H, W).
         """
-        if films.shape[-2:] != (self.size, self.size):
-            films = interpolate(films, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False)
+        if images.shape[-2:] != (self.size, self.size):
+            images = interpolate(images, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False)
         low, high = self.range
-        batch = (low + (high - low) * films).repeat(1, self.channels, 1, 1)
+        batch = (low + (high - low) * images).repeat(1, self.channels, 1, 1)
         if self.mean is not None and self.std is not None:
             mean, std = (batch.new_tensor(value).view(1, -1, 1, 1) for value in (self.mean, self.std))
             batch = (batch - mean) / std
         return batch.permute(0, 2, 3, 1).contiguous() if self.layout == "nhwc" else batch
 
+    def extremes(self) -> list[float]:
+        """What the darkest grey level becomes in each channel, and then the brightest."""
+        mean, std = (list(value) * (self.channels // len(value)) for value in (self.mean or (0,), self.std or (1,)))
+        return [(grey - m) / s for grey in self.range for m, s in zip(mean, std, strict=True)]
+
     def shape(self) -> tuple[int, int, int]:
-        """Of one film as the model takes it."""
+        """Of one image as the model takes it."""
         sides = (self.size, self.size)
         return (*sides, self.channels) if self.layout == "nhwc" else (self.channels, *sides)
 
@@ -109,8 +120,8 @@ class Output(_Declared):
             another).
         index: Which output is the finding: its position, or its name where the model's file has names. None where
             there is one only, or where its name is the label's. Of no meaning for masks.
-        item: Which tensor is meant where the model answers with several: a position, or a name.
-        threshold: Probability from which on the model says yes.
+        item: Which tensor is meant where the model returns several: a position, or a name.
+        threshold: Probability from which on the model calls the finding present.
 
     Raises:
         ValueError: If one of them is not as said here.

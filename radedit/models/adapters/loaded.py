@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 
@@ -17,15 +16,16 @@ class LoadedNetwork:
     """A network as its file has it.
 
     Attributes:
-        answer: Batch as the network takes it, float32 → what it answers: a tensor, or several in a sequence or mapping.
+        prediction: Batch as the network takes it, float32 → what it returns: a tensor, or several in a sequence or
+            mapping.
         hash: Names its files.
         classes: Names of its outputs, in order, where the file has them; empty where not.
         parameters: How many weights it has; None where that is not known.
         shape: Batch that it takes, four numbers, None for those that are free; None where nothing is known.
-        facts: What its file says of `Input`, such as {"mean": …}; a declaration that differs is refused.
+        facts: What its file states about `Input`, such as {"mean": …}; a declaration that differs is refused.
     """
 
-    answer: Callable[[Tensor], Any]
+    prediction: Callable[[Tensor], Any]
     hash: str
     classes: Sequence[str] = ()
     parameters: int | None = None
@@ -38,14 +38,14 @@ def of_module(
     hash_: str,
     *,
     device: str = "cpu",
-    answer: Callable[[Tensor], Any] | None = None,
+    prediction: Callable[[Tensor], Any] | None = None,
     classes: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> LoadedNetwork:
-    """A torch module, frozen and in evaluation mode; `answer` is what is called where it is not the module itself."""
+    """A torch module, frozen and in evaluation mode; `prediction` is called, if given, else the module."""
     module.to(device).eval()
     count = sum(parameter.requires_grad_(False).numel() for parameter in module.parameters())  # one of TorchScript, too
-    return LoadedNetwork(answer or module, hash_, classes, count, facts=facts or {})
+    return LoadedNetwork(prediction or module, hash_, classes, count, facts=facts or {})
 
 
 def existing(path: str | Path, what: str) -> Path:
@@ -66,14 +66,6 @@ def hash_files(*files: Path, also: str = "") -> str:
     for path in files:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def hash_weights(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names and values."""
-    digest = hashlib.sha256()
-    for name, value in sorted(weights.items()):
-        digest.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

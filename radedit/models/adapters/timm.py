@@ -25,6 +25,11 @@ def load(name: str, path: str | Path, *, channels: int, classes: int, device: st
         ValueError: If timm has no such network, or the weights are not of it.
     """
     path = existing(path, "file of weights")
+    if any(part in name for part in (":", "/")):
+        raise ValueError(
+            f"predictor.architecture is {name!r}, which timm would fetch. Download its weights, and give the "
+            "architecture's plain name with predictor.path."
+        )
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name}*")[:5]) or "none alike; timm.list_models() has all"
         raise ValueError(f"timm has no network {name!r}. It has {near}.")

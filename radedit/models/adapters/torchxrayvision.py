@@ -11,13 +11,13 @@ from radedit.models.adapters.weights import fill, read_weights
 
 
 def load(name: str | None = None, path: str | Path | None = None, *, device: str = "cpu") -> LoadedNetwork:
-    """A DenseNet or ResNet of the package `torchxrayvision`. It takes films in [−1024, 1024].
+    """A DenseNet or ResNet of the package `torchxrayvision`. It takes images in [−1024, 1024].
 
     Args:
         name: Of released weights, e.g. `densenet121-res224-all`; the package downloads them, or finds them in its
-            folder. Their answers are probabilities whose operating point lies at 0.5.
+            folder. Their predictions are probabilities whose operating point lies at 0.5.
         path: Instead, the weights of a DenseNet-121 with the package's 18 findings, `.safetensors` or a checkpoint of
-            tensors. Its answers are logits, unless the weights have operating points (`op_threshs`).
+            tensors. Its predictions are logits, unless the weights have operating points (`op_threshs`).
         device: Where it runs.
 
     Raises:
@@ -41,7 +41,8 @@ def load(name: str | None = None, path: str | Path | None = None, *, device: str
         hash_ = hash_files(Path(network.weights_filename_local))
     else:
         path = existing(path or "", "file of weights")
-        network = models.DenseNet(weights=None, op_threshs=read_weights(path).get("op_threshs"))
+        thresholds = [value for key, value in read_weights(path).items() if key.rpartition(".")[2] == "op_threshs"]
+        network = models.DenseNet(weights=None, op_threshs=thresholds[0] if thresholds else None)
         fill(network, path, "torchxrayvision's DenseNet with its 18 findings")
         hash_ = hash_files(path, also="torchxrayvision DenseNet")
     return of_module(network, hash_, device=device, classes=list(network.targets))

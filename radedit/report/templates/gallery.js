@@ -1,35 +1,65 @@
 "use strict";
 (() => {
-  const records = [...document.querySelectorAll(".record")];
+  const list = document.querySelector(".records");
   const filters = document.querySelector(".filters");
-  if (!records.length || !filters) return;
+  if (!list || !filters) return;
+  // Of each record, whether it was kept and whose predictions flipped; the page holds the first ones, files the others.
+  const { together, records } = JSON.parse(document.querySelector("script.index").textContent);
+  const cards = [...list.children];
+  const embedded = cards.length;
   const buttons = [...filters.querySelectorAll("button")];
   const judge = filters.querySelector("select");
   const more = document.querySelector(".more");
   const none = document.querySelector(".none");
+  const missing = document.querySelector(".missing");
   const FIRST = 6;
+  const STEP = 48;
   let chosen = "all";
-  let all = records.length <= FIRST + 2;
+  let room = records.length <= FIRST + 2 ? records.length : FIRST;
 
-  const fits = (record, filter) => {
-    const flipped = judge && record.dataset.flipped.split(" ").includes(judge.value);
-    return { all: true, kept: record.dataset.kept === "kept", rejected: record.dataset.kept === "rejected", flipped, unflipped: !flipped }[filter];
+  const fits = ([kept, flipped], filter) => {
+    const turned = judge && flipped.includes(Number(judge.value));
+    return { all: true, kept: kept === 1, rejected: kept === 0, flipped: turned, unflipped: !turned }[filter];
   };
-  const show = () => {
+  const lost = () => { if (missing) missing.hidden = false; };
+  const files = new Map();
+  window.radeditRecords = (number, html) => {
+    html.forEach((text, i) => {
+      const template = document.createElement("template");
+      template.innerHTML = text;
+      cards[embedded + number * together + i] = template.content.firstElementChild;
+    });
+  };
+  const load = (number) => {
+    if (!files.has(number))
+      files.set(number, new Promise((done) => {
+        const script = document.createElement("script");
+        script.src = `gallery/${number}.js`;
+        script.onload = done;
+        script.onerror = () => { lost(); done(); };
+        document.head.append(script);
+      }));
+    return files.get(number);
+  };
+  let latest = 0;
+  const show = async () => {
     for (const button of buttons) {
       button.setAttribute("aria-pressed", button.dataset.filter === chosen);
       button.querySelector("i").textContent = records.filter((record) => fits(record, button.dataset.filter)).length;
     }
-    const fitting = records.filter((record) => fits(record, chosen));
-    const shown = new Set(all ? fitting : fitting.slice(0, FIRST));
-    for (const record of records) record.hidden = !shown.has(record);
-    more.hidden = shown.size === fitting.length;
-    more.firstElementChild.textContent = `Show all ${fitting.length} records`;
+    const fitting = records.flatMap((record, i) => (fits(record, chosen) ? [i] : []));
+    const shown = fitting.slice(0, room);
+    const left = fitting.length - shown.length;
+    more.hidden = !left;
+    more.firstElementChild.textContent = left > STEP ? `Show ${STEP} more of ${fitting.length} records` : `Show all ${fitting.length} records`;
     none.hidden = fitting.length > 0;
+    const turn = ++latest;
+    await Promise.all(shown.filter((i) => i >= embedded).map((i) => load(Math.floor((i - embedded) / together))));
+    if (turn === latest) list.replaceChildren(...shown.map((i) => cards[i]).filter(Boolean));
   };
   for (const button of buttons) button.addEventListener("click", () => { chosen = button.dataset.filter; show(); });
   if (judge) judge.addEventListener("change", show);
-  more.firstElementChild.addEventListener("click", () => { all = true; show(); });
+  more.firstElementChild.addEventListener("click", () => { room += STEP; show(); });
   filters.hidden = false;
   show();
 
@@ -60,8 +90,11 @@
     dialog.showModal();
     choose([...tabs.children].find((tab) => tab.source === image));
   };
-  for (const record of records)
-    for (const button of record.querySelectorAll(".open")) button.addEventListener("click", () => open(record, button.firstElementChild));
+  list.addEventListener("click", (event) => {
+    const button = event.target.closest(".open");
+    if (button) open(button.closest(".record"), button.firstElementChild);
+  });
+  list.addEventListener("error", lost, true);
   dialog.querySelector(".close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("keydown", (event) => {

@@ -18,7 +18,7 @@
     form.saved = now();
     try { localStorage.setItem(place(), JSON.stringify({ form, at, grey })); } catch { /* private window: the download is left */ }
   };
-  const clock = () => { // adds the time since the last call to the film that was shown
+  const clock = () => { // adds the time since the last call to the image that was shown
     if (shownSince !== null) form.answers[at].seconds = Math.round(10 * form.answers[at].seconds + (performance.now() - shownSince) / 100) / 10;
     shownSince = $("reading").hidden || document.hidden ? null : performance.now();
   };
@@ -29,7 +29,7 @@
   const count = () => {
     const complete = form.answers.filter(isComplete).length;
     $("complete").textContent = complete;
-    $("done").style.width = `${(100 * complete) / FILMS.length}%`;
+    $("done").style.width = `${(100 * complete) / IMAGES.length}%`;
     return complete;
   };
   const only = (section) => {
@@ -41,10 +41,10 @@
     at = index;
     only("reading");
     shownSince = document.hidden ? null : performance.now();
-    $("film").src = FILMS[at];
+    $("image").src = IMAGES[at];
     $("number").textContent = at + 1;
     $("back").disabled = at === 0;
-    $("next").textContent = at + 1 < FILMS.length ? "Next film →" : "Finish";
+    $("next").textContent = at + 1 < IMAGES.length ? "Next image →" : "Finish";
     $("comment").value = form.answers[at].comment;
     press("looks", form.answers[at].looks);
     press("finding", form.answers[at].finding);
@@ -56,13 +56,13 @@
     only("end");
     shownSince = null;
     const open = form.answers.filter((answer) => !isComplete(answer)).map((answer) => answer.item);
-    $("verdict").textContent = open.length ? `${count()} of ${FILMS.length} films are rated` : "All films are rated. Thank you.";
+    $("verdict").textContent = open.length ? `${count()} of ${IMAGES.length} images are rated` : "All images are rated. Thank you.";
     $("open").textContent = open.length ? `Still open: ${open.slice(0, 12).join(", ")}${open.length > 12 ? ", …" : ""}. A form that is filled in part can be used, too.` : "Download your answers and send the file back.";
-    $("resume").textContent = open.length ? "Go on rating" : "Back to the films";
+    $("resume").textContent = open.length ? "Go on rating" : "Back to the images";
     save();
   };
   const step = (by) => {
-    if (at + by >= FILMS.length) finish();
+    if (at + by >= IMAGES.length) finish();
     else if (at + by >= 0) show(at + by);
   };
   const answer = (question, value) => {
@@ -106,7 +106,7 @@
     event.preventDefault();
     const reader = $("reader").value.trim();
     if (!reader) return;
-    const answers = FILMS.map((_, i) => ({ item: i + 1, looks: null, finding: null, seconds: 0, answered: null, comment: "" }));
+    const answers = IMAGES.map((_, i) => ({ item: i + 1, looks: null, finding: null, seconds: 0, answered: null, comment: "" }));
     form = { study: STUDY, reader, started: now(), saved: null, answers };
     const before = stored(place());
     if (before) ({ form, at, grey } = before);
@@ -125,7 +125,7 @@
   for (const name of ["level", "width"]) $(name).addEventListener("input", () => regrey({ [name]: Number($(name).value) }));
   $("invert").addEventListener("click", () => regrey({ inverted: !grey.inverted }));
   $("reset").addEventListener("click", () => regrey(NEUTRAL));
-  $("film").addEventListener("pointermove", (event) => {
+  $("image").addEventListener("pointermove", (event) => {
     if (event.pointerType !== "mouse" || !event.buttons) return; // a finger scrolls
     regrey({ level: clamp(grey.level + event.movementY / 600, $("level")), width: clamp(grey.width + event.movementX / 400, $("width")) });
   });

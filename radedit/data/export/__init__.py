@@ -1,0 +1,1 @@
+"""Stress sets in formats of other tools."""

@@ -1,0 +1,1 @@
+"""For whom a model fails: the shift effect in groups of patients and images."""

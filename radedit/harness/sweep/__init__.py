@@ -1,0 +1,1 @@
+"""Sweeps: several runs of one question put together, of several seeds, additions or editors."""

@@ -1,0 +1,1 @@
+"""Versions of a model, reported: tables, JUnit, and a history over runs."""
