@@ -160,6 +160,17 @@ def test_no_folder_holds_more_modules_than_a_person_overlooks() -> None:
     assert not full, report(full) + "\nCut them into rooms."
 
 
+def test_no_folder_has_a_name_that_git_ignores_wherever_it_is() -> None:
+    ignored = {line.rstrip("/") for line in (PACKAGE.parent / ".gitignore").read_text().split() if line[0] != "/"}
+    folders = {
+        path.parent for part in ("radedit", "tests", "conf", "docs") for path in (PACKAGE.parent / part).rglob("*")
+    }
+    wrong = sorted(str(folder) for folder in folders if folder.name in ignored - {"__pycache__"})
+    assert not wrong, (
+        report(wrong) + "\nSay in .gitignore, with a slash before the name, that only the top one is meant."
+    )
+
+
 def test_only_entry_points_know_the_configuration() -> None:
     wrong: list[str] = []
     for path in MODULES:

@@ -1,0 +1,1 @@
+"""Stress tests in Weights & Biases: what is logged, and a dashboard."""
