@@ -16,9 +16,9 @@ from radedit.harness.evidence.results import FILE, Results
 from radedit.harness.statistics.estimate import Estimate
 from radedit.harness.sweep.pooled import only
 from radedit.harness.sweep.results import Sweep
-from radedit.report.sweep.run_folder import find_stress_set
-from radedit.report.sweep.page import PAGE
 from radedit.report.images.strip import FILE as STRIP
+from radedit.report.sweep.page import PAGE
+from radedit.report.sweep.run_folder import find_stress_set
 
 BOUNDS = ("low", "high")
 EDITOR = "editor_name"  # key of the configuration by which runs are grouped
@@ -176,9 +176,7 @@ def _html(page: Path) -> Any:
 
 
 def _log_lineage(run: Any, results: Results, folder: Path) -> None:
-    """The stress set that was tested on, and the predictors that were tested, by their hashes; no weights, no
-    images.
-    """
+    """The stress set that was tested on, and the tested predictors, by their hashes; no weights, no images."""
     import wandb
 
     hash_ = results.hashes.stress_set

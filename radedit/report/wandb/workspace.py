@@ -115,9 +115,7 @@ def _bars_of_tests(wr: Any, tests: Sequence[Found], *, headline: bool) -> list[A
 
 
 def _scatters(wr: Any, tests: Sequence[Found]) -> list[Any]:
-    """For each predictor, every run's in-distribution against its synthetic test set: which models degrade and which
-    do not.
-    """
+    """For each predictor, every run's in-distribution against its synthetic test set: which models degrade."""
     own, kept = HEADLINE
     known = {test.name for test in tests}
     pairs = {

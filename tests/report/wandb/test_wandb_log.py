@@ -70,8 +70,22 @@ def addition() -> Run:
 
 def verdicts() -> list[Run]:
     return [
-        {"predictor": "bad", "outcome": "fail", "shift_effect": between(0.8), "artefact": between(0.01), "n": 60, "reasons": []},
-        {"predictor": "good", "outcome": "pass", "shift_effect": between(0.04), "artefact": between(0.0), "n": 60, "reasons": []},
+        {
+            "predictor": "bad",
+            "outcome": "fail",
+            "shift_effect": between(0.8),
+            "artefact": between(0.01),
+            "n": 60,
+            "reasons": [],
+        },
+        {
+            "predictor": "good",
+            "outcome": "pass",
+            "shift_effect": between(0.04),
+            "artefact": between(0.0),
+            "n": 60,
+            "reasons": [],
+        },
     ]
 
 
