@@ -11,6 +11,7 @@ os.environ["MPLBACKEND"] = "Agg"
 import copy
 import gc
 import io
+import re
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -24,13 +25,41 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobRuntime
 from hydra.types import RunMode
+from hypothesis import HealthCheck, settings
 from omegaconf import DictConfig, OmegaConf
 
 from radedit.app.configuration import CONF
 
+# A machine, a scheduler or a shell may have set these: what runs here would start, log or print otherwise.
+FOREIGN = re.compile(
+    r"(RADEDIT|WANDB|HYDRA|MLFLOW|SLURM|TORCHELASTIC|PET|PIP)_.*|(LOCAL_|GROUP_)?(RANK|WORLD_SIZE)|MASTER_(ADDR|PORT)"
+    r"|COLUMNS|LINES|(NO|FORCE|CLICOLOR_FORCE)_COLOR|(http|https|all)_proxy|COMP_LINE|PYTHONWARNINGS",
+    re.IGNORECASE,
+)
+OURS = {"RADEDIT_REALCXR", "WANDB_MODE"}
+
+# Neither a busy machine nor a draw that only one run makes is a failure; fixtures' folders may be written to again.
+settings.register_profile(
+    "radedit",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("radedit")
+
 gc.disable()  # until all is imported: what stays need not be looked through for garbage again and again
 torch.set_num_threads(1)  # pytest-xdist has a process for each core
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make every machine the same; its GPU is for the tests that ask for it."""
+    for name in [*os.environ]:
+        if FOREIGN.fullmatch(name) and name not in OURS:
+            del os.environ[name]
+    if "not gpu" in config.option.markexpr:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -44,7 +44,7 @@ random_masks = st.builds(random_mask, st.integers(1, 24), st.integers(1, 24), st
 
 
 @given(random_masks, st.floats(0, 200))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_dilation_adds_what_is_within_the_radius(mask: Tensor, radius: float) -> None:
     scaled = radius * min(mask.shape[-2:]) / 512
     rows, columns = torch.meshgrid(*(torch.arange(n) for n in mask.shape[-2:]), indexing="ij")
@@ -68,7 +68,7 @@ def test_radius_scales_with_the_shorter_side() -> None:
 
 
 @given(random_masks, st.floats(0, 200))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_erosion_is_dilation_of_the_outside(mask: Tensor, radius: float) -> None:
     eroded = masks.erode(mask, radius)
     assert not (eroded & ~mask).any()
@@ -200,7 +200,7 @@ def test_rows_of_a_batch_are_pooled_by_themselves() -> None:
 
 
 @given(st.integers(0, 99), st.sampled_from([1, 2, 4, 8]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_complementary_masks_stay_complementary(seed: int, factor: int) -> None:
     edit = masks.dilate(random_mask(16, 24, seed, share=0.02), 100)
     m_edit, m_keep = masks.to_latent(edit, ~edit, factor).masks

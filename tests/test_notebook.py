@@ -18,7 +18,7 @@ def test_notebook_runs_and_ends_with_a_verdict(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(repository))
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=1500, resources={"metadata": {"path": str(tmp_path)}}).execute()
     printed = [output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("UNDECIDED" in text for text in printed)
 

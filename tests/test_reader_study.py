@@ -472,10 +472,17 @@ document.getElementById("save").click();
 def test_form_filled_by_keys_in_a_browser_is_read_back(exported: Path, tmp_path: Path) -> None:
     page = tmp_path / "form.html"
     page.write_text((exported / readers.FORM).read_text().replace("</body>", FILL))
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = [
+        "chromium",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
     ended = subprocess.run(
         [*command, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     text = re.search(r"<pre>(.*)</pre>", ended.stdout, re.DOTALL)
     assert text is not None

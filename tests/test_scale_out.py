@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning.fabric.plugins.environments.lightning import find_free_network_port
 
 from radedit import stress
 from tests.commands import run, save_tiny_predictors
@@ -61,9 +62,12 @@ def test_command_of_the_how_to_gives_what_one_process_gives(
 ) -> None:
     (line,) = [line for line in HOW_TO.read_text(encoding="utf-8").splitlines() if command in line and "-m" in line]
     start, *arguments = shlex.split(line.replace("--nproc-per-node 8", "--nproc-per-node 2"))
-    places = {"PYTHONPATH": os.pathsep.join([str(HOW_TO.parents[2]), os.environ.get("PYTHONPATH", "")])}
+    places = {
+        "PYTHONPATH": os.pathsep.join([str(HOW_TO.parents[2]), os.environ.get("PYTHONPATH", "")]),
+        "PET_MASTER_PORT": str(find_free_network_port()),  # torchrun's, which another program may have
+    }
     done = subprocess.run(
-        [*STARTS[start], *arguments, *tiny], env=os.environ | places, capture_output=True, text=True, timeout=600
+        [*STARTS[start], *arguments, *tiny], env=os.environ | places, capture_output=True, text=True, timeout=1500
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert found(Path("out")) == by_one

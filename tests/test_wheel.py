@@ -39,7 +39,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pip(command: str, *arguments: str) -> None:
-    call = [sys.executable, "-m", "pip", command, "--quiet", "--no-deps", "--no-cache-dir", *arguments]
+    call = [sys.executable, "-m", "pip", "--isolated", command, "--quiet", "--no-deps", "--no-cache-dir", *arguments]
     done = subprocess.run(call, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -8,16 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 Make = Callable[..., Path]
-
-settings.register_profile("data", deadline=None)  # a busy machine is no failure
-settings.load_profile("data")
 
 
 @pytest.fixture

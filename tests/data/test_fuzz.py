@@ -18,7 +18,7 @@ def fuzz(kind: str, n: int) -> None:
     """In a process of its own, which a decoder may crash."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.data.fuzz", kind, str(n)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=900, check=False,
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=1500,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.returncode} {done.stdout[-2000:]} {done.stderr[-3000:]}"
     found = json.loads(done.stdout.splitlines()[-1])

@@ -58,7 +58,7 @@ def ones(toy: Toy) -> Tensor:
 
 
 @given(sizes, st.floats(-20, 20))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_radedit_with_complementary_masks_is_diffedit(
     make_toy: Callable[..., Toy], size: dict[str, int], w: float
 ) -> None:
@@ -79,7 +79,7 @@ def test_radedit_with_a_free_region_is_not_diffedit(toy: Toy) -> None:
 
 
 @given(sizes)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_is_kept_is_the_original_exactly(make_toy: Callable[..., Toy], size: dict[str, int]) -> None:
     toy = make_toy(**size)
     m_keep = toy.masks.keep.expand_as(toy.x_0).bool()
@@ -208,7 +208,7 @@ def test_network_that_predictions_both_halves_is_asked_once_a_step(editor: Modul
 
 @every_masked_editor
 @given(size=sizes, with_prompt=st.booleans(), data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_replay_is_the_whole_path_with_empty_prompts(
     editor: ModuleType, make_toy: Callable[..., Toy], size: dict[str, int], with_prompt: bool, data: st.DataObject
 ) -> None:

@@ -24,7 +24,7 @@ sizes = st.fixed_dictionaries(
 
 
 @given(sizes)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_every_step_but_the_last_retraces_the_image(make_toy: Callable[..., Toy], size: dict[str, int]) -> None:
     toy = make_toy(**size)
     x_hat, z = _fields(invert(toy.f_theta, toy.x_0, toy.c_inv, toy.schedule, toy.randn(0)))
@@ -66,7 +66,7 @@ def test_noise_of_another_shape_is_refused(toy: Toy) -> None:
 
 
 @given(size=sizes, steps_per_call=st.integers(1, 10), with_prompt=st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_steps_may_share_network_calls(
     make_toy: Callable[..., Toy], size: dict[str, int], steps_per_call: int, with_prompt: bool
 ) -> None:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from radedit.models.bundle.bundle import Bundle
-
-settings.register_profile("busy", deadline=None)  # a busy machine is no failure
-settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from hypothesis import settings
 
 from radedit.training.diffusion import DiffusionTraining
 
@@ -20,9 +19,6 @@ REPORTS = [
     "Opacities.",
     "Moderate pulmonary oedema. Is there an effusion? Clinical correlation!",
 ]
-
-settings.register_profile("busy", deadline=None)  # a busy machine is no failure
-settings.load_profile("busy")
 
 
 def make_training(tiny_bundle: Path, bundle: Path | None = None, **arguments: Any) -> DiffusionTraining:

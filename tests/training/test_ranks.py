@@ -31,8 +31,8 @@ pytestmark = pytest.mark.slow
 STEPS = 6
 ALONE = [sys.executable, "-m", "radedit.train", "+trainer.strategy=ddp", "trainer.devices=2"]
 TORCHRUN = [
-    sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "radedit.train",
-    "+trainer.strategy=ddp", "trainer.devices=2",
+    sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1", "--nproc_per_node=2",
+    "-m", "radedit.train", "+trainer.strategy=ddp", "trainer.devices=2",
 ]  # fmt: skip
 
 

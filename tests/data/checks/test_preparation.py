@@ -28,17 +28,18 @@ N, BLOCK = 22, 4
 
 
 class Slow:
-    """A data set that takes its time, and notes in a folder how often it was asked for whom."""
+    """A data set that notes in a folder how often it was asked for whom, and has no end with those from `held` on."""
 
     name = fingerprint = "slow"
 
-    def __init__(self, notes: Path, seconds: float = 0.0) -> None:
+    def __init__(self, notes: Path, held: int = N) -> None:
         self.records = [Record(f"r{i}", f"s{i // 2}", {"covid": i % 2}, "", {"split": "train"}) for i in range(N)]
-        self.notes, self.seconds = notes, seconds
+        self.notes, self.held = notes, held
         notes.mkdir(exist_ok=True)
 
     def load(self, record: Record) -> Sample:
-        time.sleep(self.seconds)
+        if int(record.id[1:]) >= self.held:
+            time.sleep(600)
         with (self.notes / record.id).open("a") as file:
             file.write(".")
         image = torch.rand(1, 6, 8, generator=torch.Generator().manual_seed(int(record.id[1:])))
@@ -184,22 +185,24 @@ def test_the_resized_copy_is_what_preprocessing_gives(images: ImageFiles, tmp_pa
 
 
 def test_a_killed_run_goes_on_and_redoes_no_finished_block(tmp_path: Path) -> None:
-    def prepare(seconds: float) -> None:
-        Preparation(Slow(tmp_path / "notes", seconds), tmp_path / "out", block=BLOCK, workers=2).run()
+    def prepare(held: int) -> None:
+        Preparation(Slow(tmp_path / "notes", held), tmp_path / "out", block=BLOCK, workers=2).run()
 
-    run = multiprocessing.get_context("fork").Process(target=prepare, args=(0.15,))
+    at_work, end = os.pipe()
+    run = multiprocessing.get_context("fork").Process(target=prepare, args=(2 * BLOCK + 2,))
     run.start()
+    os.close(end)
     blocks = tmp_path / "out/blocks"
-    while len(finished := list(blocks.rglob("*.jsonl"))) < 2:
+    while len(finished := list(blocks.rglob("*.jsonl"))) < 2 and run.is_alive():
         time.sleep(0.01)
     assert run.pid is not None
     os.kill(run.pid, signal.SIGKILL)
     run.join()
-    time.sleep(2.0)  # until the workers noticed, on a busy machine, too
-    finished = list(blocks.rglob("*.jsonl"))
-    assert 2 <= len(finished) < 6
+    assert os.read(at_work, 1) == b""  # once the workers noticed
+    os.close(at_work)
+    assert len(finished) == 2
     before = Slow(tmp_path / "notes").asked
-    prepare(0.0)
+    prepare(N)
     after = Slow(tmp_path / "notes").asked
     done = {f"r{number}" for file in finished for number in range(*map(int, file.stem.split("-")))}
     assert all(after[name] == before[name] == 1 for name in done)

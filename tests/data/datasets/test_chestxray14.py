@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -95,7 +95,7 @@ def test_every_box_has_the_name_of_a_label_of_its_image(root: Path) -> None:
 SIXTEENTHS = st.integers(2, 24)  # of 16 px of the published image, so that a box has whole px on smaller ones, too
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(
     box=st.builds(lambda *sides: Box(*(16 * side for side in sides)), SIXTEENTHS, SIXTEENTHS, SIXTEENTHS, SIXTEENTHS),
     side=st.sampled_from([64, 128, 256]),

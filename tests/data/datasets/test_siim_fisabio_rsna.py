@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from radedit.data.datasets.bimcv.siim_fisabio_rsna import SiimFisabioRsna
@@ -140,7 +140,7 @@ def test_damaged_tables_are_refused(images: str, studies: str, told: str, tmp_pa
         SiimFisabioRsna(golden(tmp_path / "set", images, studies), check_files=False)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     shape=st.tuples(st.integers(30, 90), st.integers(30, 90)),
     data=st.data(),

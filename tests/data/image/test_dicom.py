@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -210,7 +210,7 @@ def test_mask_may_not_be_dicom(stored: Stored, dicom: Write) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damaged_file_is_read_or_refused_but_never_crashes(data: st.DataObject, dicom: Write) -> None:
     stored = np.arange(48, dtype=np.uint16).reshape(6, 8)

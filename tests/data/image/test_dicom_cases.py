@@ -326,7 +326,7 @@ try:
 except ValueError:
     print(peak() - before)
 """
-    done = subprocess.run([sys.executable, "-c", code, image], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", code, image], capture_output=True, text=True, timeout=600, check=True)
     assert int(done.stdout) < 100_000  # kB
 
 

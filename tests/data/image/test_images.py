@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -279,7 +279,7 @@ def test_foreign_png_text_does_not_disturb(grey: Grey, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(data=st.data(), name=st.sampled_from(["image.png", "image.jpg"]))
 def test_damaged_file_is_read_or_refused_but_never_crashes(data: st.DataObject, name: str, save: Save) -> None:
     path = save(name, np.arange(240, dtype=np.uint8).reshape(12, 20))

@@ -17,7 +17,7 @@ import pycocotools.mask
 import pydicom
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -47,7 +47,7 @@ TURNS = [  # every way in which three axes can be exchanged and mirrored
     for order in itertools.permutations(range(3))
     for signs in itertools.product((1, -1), repeat=3)
 ]
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=25)
 
 
 @st.composite
@@ -148,7 +148,7 @@ def test_label_map_gives_the_bits_of_png(tmp_path: Path, mask: Mask, name: str) 
     assert (read(tmp_path, f"{name}#2", mask) == (levels == 2)).all()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(points=st.lists(st.tuples(st.floats(-3, 40), st.floats(-3, 30)), min_size=3, max_size=9))
 def test_polygons_are_drawn_as_the_reference_implementation_draws_them(points: list[tuple[float, float]]) -> None:
     flat = [side for point in points for side in point]
@@ -380,7 +380,7 @@ def test_another_structure_of_one_file_is_another_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(data=st.data(), kind=st.sampled_from(["m.nii", "m.nii.gz", "seg.dcm", "c.json"]))
 def test_damaged_file_is_read_or_refused_but_never_crashes(data: st.DataObject, kind: str, tmp_path: Path) -> None:
     image = tmp_path / "source.dcm"

@@ -98,6 +98,6 @@ def test_partners_are_those_that_a_search_through_all_finds(seed: int) -> None:
 def test_fifty_thousand_images_are_matched_in_seconds() -> None:
     rng = random.Random(0)
     dataset, pool = drawn("s", 25_000, rng), drawn("n", 25_000, rng)
-    started = time.monotonic()
+    started = time.process_time()
     Matched(dataset, pool)
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 30

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -148,7 +148,6 @@ def test_undecided_names_the_records_that_would_decide() -> None:
     assert records_needed(Measures(mean(0.05, 0.15), SURE), Rules()) is None
 
 
-@settings(deadline=None)
 @given(
     low=st.floats(-1, 1), width=st.floats(1e-3, 1), worse=st.floats(0, 1), limit=st.floats(0, 0.99),
     n=st.integers(2, 99), artefact=st.floats(-0.2, 0.2),

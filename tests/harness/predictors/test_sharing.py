@@ -127,7 +127,7 @@ def test_block_of_a_killed_process_is_waited_for_and_made(make: Make, by_one: Pa
 
     def claim_and_hang() -> None:
         os.write(said, str(StressSetWriter(folder, FINGERPRINT).claim(3)).encode())
-        time.sleep(60)
+        time.sleep(600)
 
     holder = start(claim_and_hang)
     assert os.read(heard, 4) == b"True"
@@ -189,7 +189,7 @@ def test_images_of_one_block_are_loaded_while_the_one_before_is_edited(
 
     def editing(self: BlockEditor, block: LoadedBlock, first: int) -> Any:
         for _ in range(2 if first == 0 else 1 if first < BLOCKS - 1 else 0):
-            assert arrived.acquire(timeout=30)  # would never come if images were loaded behind the edit
+            assert arrived.acquire(timeout=600)  # would never come if images were loaded behind the edit
         behind.append(len(loaded) - first)
         return edit(self, block, first)
 
