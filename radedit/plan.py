@@ -126,13 +126,9 @@ def _keys(config: DictConfig) -> list[str]:
 def _trainings(config: DictConfig, seeds: list[str]) -> None:
     from radedit.app import trained_predictors as trained
 
-    absent = trained.missing(config.predictors)
-    missing = [
-        f"{experiment} (seed {seed})"
-        for seed in seeds
-        for experiment in absent.values()
-        if not trained.known(experiment, int(seed), config.out, [*config.training_roots, *config.training])
-    ]
+    absent = trained.missing(config.predictors).values()
+    overrides = [*config.training_roots, *config.training]
+    missing = trained.lacking(absent, map(int, seeds), config.out, overrides)
     minutes = TRAINING_MINUTES * len(missing) / config.train_jobs
     # The time of full-size networks on a GPU is not known.
     time = "" if config.setting == "paper" else f", about {minutes:.0f} min"

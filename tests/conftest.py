@@ -19,16 +19,10 @@ from typing import Any
 
 import pytest
 import torch
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobRuntime
-from hydra.types import RunMode
 from hypothesis import HealthCheck, settings
-from omegaconf import DictConfig, OmegaConf
-
-from radedit.app.configuration import CONF
+from omegaconf import OmegaConf
 
 # A machine, a scheduler or a shell may have set these: what runs here would start, log or print otherwise.
 FOREIGN = re.compile(
@@ -110,38 +104,6 @@ def _each_yaml_is_parsed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OmegaConf, "load", staticmethod(load_once))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _each_command_line_is_composed_once() -> Iterator[None]:
-    """A command has Hydra compose one configuration up to four times, and each takes longer than many a test."""
-    compose = ConfigLoaderImpl._load_configuration_impl
-    kept: dict[tuple[Any, ...], DictConfig] = {}
-
-    def compose_once(
-        self: ConfigLoaderImpl, config_name: str | None, overrides: list[str], run_mode: RunMode,
-        from_shell: bool = True, validate_sweep_overrides: bool = True,
-    ) -> DictConfig:  # fmt: skip
-        how: dict[str, Any] = {"overrides": overrides, "run_mode": run_mode, "from_shell": from_shell}
-        files = {Path(source.path) for source in self.get_sources() if source.scheme() == "file"}
-        if not from_shell or files != {CONF}:  # other folders may change while a test runs
-            return compose(self, config_name, **how, validate_sweep_overrides=validate_sweep_overrides)
-        key = (config_name, *overrides, os.getcwd(), str(JobRuntime.instance().conf))
-        if key not in kept:
-            found = compose(self, config_name, **how, validate_sweep_overrides=validate_sweep_overrides)
-            if "???" in found.hydra.runtime.choices.values():  # a mistake in some modes
-                return found
-            kept[key] = found
-            for old in [*kept][:-8]:
-                del kept[old]
-        elif validate_sweep_overrides:
-            how["overrides"] = OverridesParser.create().parse_overrides(overrides)
-            self.validate_sweep_overrides_legal(**how)
-        return copy.deepcopy(kept[key])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConfigLoaderImpl, "_load_configuration_impl", compose_once)
         yield
 
 

@@ -58,6 +58,8 @@ def entry_point(
             except Exception as error:  # SystemExit passes Hydra, which would print more than the message
                 end(error, config_name, list(HydraConfig.get().overrides.task))
 
+        # Hydra composes once to learn the mode and once to run, and for each job of a sweep once to check it and once
+        # to run it. It takes no composed configuration: a task that is called with one has neither folder nor log.
         command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(task)
 
         @functools.wraps(function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import re
 import sys
@@ -173,12 +174,20 @@ def _is_group(key: str) -> bool:
 
 
 def choices_composed(config_name: str, overrides: Sequence[str]) -> DictConfig:
-    """A command's configuration with the choices of groups that were made, and none of the other overrides."""
+    """A command's configuration with the choices of groups that were made, and none of the other overrides.
+
+    What reads the arguments and what explains a mistake in them share it: it is not to be changed.
+    """
+    chosen = (override for override in overrides if _is_group(override.partition("=")[0].lstrip("+~")))
+    return _composed(config_name, *chosen)
+
+
+@functools.lru_cache(maxsize=1)
+def _composed(config_name: str, *chosen: str) -> DictConfig:
     GlobalHydra.instance().clear()
-    chosen = [override for override in overrides if _is_group(override.partition("=")[0].lstrip("+~"))]
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return hydra.compose(config_name, overrides=chosen)
+            return hydra.compose(config_name, overrides=list(chosen))
     finally:
         GlobalHydra.instance().clear()
 

@@ -7,7 +7,7 @@ import logging
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,18 @@ def find(named: str, folders: Sequence[Path]) -> Path | None:
     return None
 
 
-def known(experiment: str, seed: int, out: str | Path, overrides: Sequence[str] = ()) -> Path | None:
-    """Folder of an experiment's predictor, if it has been trained; arguments as for `obtain`."""
-    named = recipe(composed("train", [f"+experiment={experiment}", f"seed={seed}", *overrides]))
-    return find(named, (SHIPPED, Path(out) / "predictors" / experiment))
+def lacking(
+    experiments: Collection[str], seeds: Iterable[int], out: str | Path, overrides: Sequence[str] = ()
+) -> list[tuple[str, int]]:
+    """Experiment and seed of each predictor that has not been trained; arguments as for `obtain`."""
+    configs = {name: composed("train", [f"+experiment={name}", *overrides]) for name in set(experiments)}
+    found = []
+    for seed in seeds:
+        for name in experiments:
+            configs[name].seed = seed
+            if not find(recipe(configs[name]), (SHIPPED, Path(out) / "predictors" / name)):
+                found.append((name, seed))
+    return found
 
 
 def obtain(
@@ -96,8 +104,8 @@ def obtain(
     arguments = {name: [f"+experiment={name}", f"seed={seed}", *overrides] for name in experiments.values()}
     configs = {name: composed("train", given) for name, given in arguments.items()}
     recipes = {name: recipe(config) for name, config in configs.items()}
-    lacking = [name for name in recipes if not find(recipes[name], (SHIPPED, out / "predictors" / name))]
-    progress = Progress(sum(configs[name].max_steps for name in lacking), f"Training {', '.join(lacking)}", "steps")
+    untrained = [name for name in recipes if not find(recipes[name], (SHIPPED, out / "predictors" / name))]
+    progress = Progress(sum(configs[name].max_steps for name in untrained), f"Training {', '.join(untrained)}", "steps")
 
     def one(experiment: str) -> Path:
         named = recipes[experiment]

@@ -59,6 +59,11 @@ def test_a_predictor_without_its_weights_is_not_found(tmp_path: Path) -> None:
     assert find("abc", [tmp_path]) is None
 
 
+def test_what_is_lacking_is_said_of_each_seed(tmp_path: Path) -> None:
+    trained_by(named("seed=1"), tmp_path / "predictors" / EXPERIMENT / "seed-1")
+    assert trained.lacking([EXPERIMENT], [0, 1, 2], tmp_path) == [(EXPERIMENT, 2)]
+
+
 def test_only_what_is_missing_is_trained_and_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
