@@ -124,7 +124,7 @@ class LatentMasks(NamedTuple):
     lost: Tensor
 
 
-def to_latent(edit: Tensor, keep: Tensor, factor: int) -> LatentMasks:
+def to_latent(edit: Tensor, keep: Tensor, factor: int, keep_share: float = 0) -> LatentMasks:
     """Bring masks to the resolution of latents: in doubt, a cell is kept.
 
     A cell of `factor` × `factor` pixels is kept if any of its pixels is, and edited if at least half of them are to be
@@ -134,6 +134,8 @@ def to_latent(edit: Tensor, keep: Tensor, factor: int) -> LatentMasks:
         edit: Pixels to change, bool, shape (1, H, W) or (B, 1, H, W).
         keep: Pixels to keep, likewise.
         factor: Pixels for each latent cell and direction, as of the autoencoder.
+        keep_share: Least share of a cell's pixels that must be kept for the cell to be, 0…1. A cell that a device only
+            touches keeps the finding in the rest of it.
 
     Returns:
         Masks of shape (1, H / factor, W / factor) or (B, 1, H / factor, W / factor), and `lost` of shape () or (B,).
@@ -146,7 +148,7 @@ def to_latent(edit: Tensor, keep: Tensor, factor: int) -> LatentMasks:
             f"A mask of {height}×{width} pixels does not divide into cells of {factor}×{factor}. "
             "Preprocess the image and its masks to a multiple first."
         )
-    m_keep = max_pool2d(keep.float(), factor)
+    m_keep = max_pool2d(keep.float(), factor) * (avg_pool2d(keep.double(), factor) >= keep_share)
     m_edit = (avg_pool2d(edit.double(), factor) >= 0.5).float()
     n_cells = m_edit.sum((-3, -2, -1))
     n_lost = (m_edit * m_keep).sum((-3, -2, -1))

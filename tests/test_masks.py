@@ -181,6 +181,14 @@ def test_cell_with_one_kept_pixel_is_kept_and_not_edited() -> None:
     assert pooled.lost == 0.25
 
 
+def test_cell_that_a_device_only_touches_is_edited_where_a_share_is_asked_for() -> None:
+    edit, keep = rectangle(0, 0, 8, 8, 8, 8), blank(8, 8)
+    keep[0, 3, 3], keep[0, 4:6, 4:6] = True, True  # 1 and 4 of a cell's 16 pixels
+    pooled = masks.to_latent(edit, keep, 4, keep_share=0.25)
+    assert pooled.masks.keep.tolist() == [[[0, 0], [0, 1]]]
+    assert torch.equal(pooled.masks.edit, 1 - pooled.masks.keep)
+
+
 def test_edit_mask_too_thin_for_any_cell_is_wholly_lost() -> None:
     pooled = masks.to_latent(rectangle(0, 0, 8, 1, 8, 8), blank(8, 8), 8)
     assert not pooled.masks.edit.any() and pooled.lost == 1

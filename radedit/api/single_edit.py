@@ -47,8 +47,9 @@ def edit(
         w: Guidance weight; None takes the generator's usual one.
         steps: T; None takes 50.
         seed: Of the noise, together with `id`.
-        paste_back: `none`, `keep` (the image's own pixels in the keep mask), `outside` (also around the edit mask), or
-            `auto`: `keep` where there is a keep mask that the editor reads.
+        paste_back: `none`, `keep` (the image's own pixels in the keep mask), `contrast` (what a device in the keep mask
+            adds to what is behind it), `outside` (`keep`, and all around the edit mask), or `auto`: `keep` where there
+            is a keep mask that the editor reads.
         id: Name of the image. None names a file after itself, or after its content where its name may be a person's
             (`overrides=["names=file"]` names it after itself all the same), and anything else `image`.
         overrides: Anything else as on the command line, such as `["start=20"]`.

@@ -27,6 +27,7 @@ def settings_of(config: DictConfig) -> EditSettings:
         inversion_prompt=config.inversion_prompt,
         paste_back=str(config.paste_back),
         feather_px=config.feather_px,
+        keep_share=config.keep_share,
     )
 
 

@@ -20,8 +20,8 @@ from radedit.editing.editor import Editor, draws_latents
 from radedit.editing.inversion import Trajectory
 from radedit.editing.noise import record_randn
 from radedit.harness.single.inputs import InputFiles, InputImage
-from radedit.harness.single.paste import check_paste_back, paste_back
 from radedit.harness.stress.memory import is_out_of_memory
+from radedit.harness.stress.paste import check_paste_back, paste_back
 from radedit.masks import to_latent
 from radedit.schedule import Schedule
 from radedit.types import NoisePredictor, Randn
@@ -42,9 +42,10 @@ class EditSettings:
         steps: T.
         seed: Of the noise; each image's is bound to its id as well.
         inversion_prompt: c_inv; None is ∅.
-        paste_back: See `radedit.harness.single.paste.paste_back`; "auto" is "keep" where there is a keep mask that the
+        paste_back: See `radedit.harness.stress.paste.paste_back`; "auto" is "keep" where there is a keep mask that the
             editor reads, else "none".
         feather_px: Likewise.
+        keep_share: Least share of a latent cell's pixels that must be kept for the cell to be.
 
     Raises:
         ValueError: If a value is not allowed.
@@ -57,6 +58,7 @@ class EditSettings:
     inversion_prompt: str | None = None
     paste_back: str = "none"
     feather_px: float = 4
+    keep_share: float = 0
 
     def __post_init__(self) -> None:
         if not str(self.prompt).strip():
@@ -71,9 +73,12 @@ class EditSettings:
             raise ValueError(
                 f"start is {start!r}; allowed are the steps 1…{self.steps}, and null for the editor's own."
             )
-        for name, value in {"editor.w": self.parameters.get("w", 0), "feather_px": self.feather_px}.items():
+        numbers = {name: getattr(self, name) for name in ("feather_px", "keep_share")}
+        for name, value in {"editor.w": self.parameters.get("w", 0), **numbers}.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"{name} is {value!r}; allowed are numbers.")
+        if not 0 <= self.keep_share <= 1:
+            raise ValueError(f"keep_share is {self.keep_share}; allowed are shares, 0…1.")
         check_paste_back("none" if self.paste_back == "auto" else self.paste_back, self.feather_px)
 
     @property
@@ -99,7 +104,7 @@ class EditSettings:
     @property
     def needs(self) -> set[str]:
         """Masks that must be given."""
-        pasted = {"keep": {"keep"}, "outside": {"edit"}}.get(self.paste_back, set())
+        pasted = {"keep": {"keep"}, "contrast": {"keep"}, "outside": {"edit"}}.get(self.paste_back, set())
         return pasted | ({"edit"} & set(self.reads))
 
     def pasted(self, files: InputFiles) -> str:
@@ -137,6 +142,7 @@ def request_of(files: InputFiles, settings: EditSettings) -> dict[str, Any]:
         "editor": {"name": settings.name, **settings.parameters},
         "seed": settings.seed,
         "steps": settings.steps,
+        "keep_share": settings.keep_share,
         "paste_back": {"mode": settings.pasted(files), "feather_px": settings.feather_px},
         "radedit": versions()["radedit"],
     }
@@ -159,7 +165,7 @@ def edit_image(radiograph: InputImage, settings: EditSettings, bundle: Bundle) -
     geometry = Geometry.of(radiograph.image, bundle.size)
     source = stretch(geometry.image(radiograph.image))[None]
     edit, keep = geometry.mask(radiograph.edit)[None], geometry.mask(radiograph.keep)[None]
-    masks, lost = to_latent(edit, keep, bundle.factor)
+    masks, lost = to_latent(edit, keep, bundle.factor, settings.keep_share)
     if "edit" in settings.reads and not masks.edit.any():
         raise ValueError(
             f"Edit mask {radiograph.files.edit_mask} fills no cell of {bundle.factor}×{bundle.factor} px of the "

@@ -17,6 +17,7 @@ from radedit.editing.noise import record_randn
 from radedit.editing.score import keep as keep_edit
 from radedit.harness.stress.edit_score import EditScore, directional, scores
 from radedit.harness.stress.memory import MemoryLimit
+from radedit.harness.stress.paste import check_paste_back, paste_back
 from radedit.harness.stress.scenario import Shift, StressData
 from radedit.masks import to_latent
 from radedit.models.bundle.bundle import Bundle
@@ -24,6 +25,7 @@ from radedit.types import Dataset, EditMasks, Randn, Record, Sample
 
 UNTOUCHED = ("replay", "keep_sham")  # still show what an edit should change: scored alike, they say what nothing scores
 REFERENCE = ("reference", "reference_vae", "reference_replay")  # show another patient, where references are matched
+FEATHER_PX = 4  # as of single edits
 Strategy = Callable[[Sample], tuple[Tensor, Tensor]]
 CREDITS = ("licence", "licence_url", "attribution", "url")  # must be named where an image or its edit is shown
 
@@ -40,6 +42,8 @@ class EditPlan:
         block: Records that go through the network together, and the unit of resuming.
         threshold: Editing scores at or above it are kept (Section 4.4: 0.2).
         max_lost: Largest share of m_edit that may be lost to m_keep; records above it are skipped.
+        keep_share: Least share of a latent cell's pixels that must be kept for the cell to be, see `to_latent`.
+        paste_back: What of the image is put back into what is made of it, see `radedit.harness.stress.paste`.
         also: Further editors, shown beside it for the first `n_also` records.
         n_also: How many.
         score: What edits are kept by.
@@ -52,9 +56,16 @@ class EditPlan:
     block: int = 16
     threshold: float = 0.2
     max_lost: float = 0.4
+    keep_share: float = 0
+    paste_back: str = "none"
     also: Mapping[str, Editor] = field(default_factory=dict)
     n_also: int = 0
     score: EditScore = directional
+
+    def __post_init__(self) -> None:
+        check_paste_back(self.paste_back, FEATHER_PX)
+        if not 0 <= self.keep_share <= 1:
+            raise ValueError(f"edit.keep_share is {self.keep_share}; expected a share, 0…1.")
 
     @property
     def inverted_by(self) -> dict[str, str | None]:
@@ -172,6 +183,8 @@ class BlockEditor:
         skipped += [{"id": block[i].record.id, "reason": reason} for i, reason in diverged.items() if i < len(block)]
         # a score need not bear what it can't score
         kinds = {kind: radiographs.nan_to_num() for kind, radiographs in kinds.items()}
+        held = kinds["edit"]  # as Algorithm 3 keeps what is kept
+        kinds = self.pasted(padded, kinds)
         device = self.bundle.device
         real, edited = (kinds[kind].to(device) for kind in ("source", "edit"))
         words = (self.scenario.score_real, self.scenario.score_edit)
@@ -187,7 +200,7 @@ class BlockEditor:
         for i, loaded in enumerate(block):
             if i in diverged:
                 continue
-            change = 255 * (kinds["edit"][i] - kinds["vae"][i]).abs()[loaded.keep]
+            change = 255 * (held[i] - kinds["vae"][i]).abs()[loaded.keep]
             facts = {
                 "cosine": _known(cosine[i]),
                 "kept": bool(kept[i]),
@@ -221,7 +234,7 @@ class BlockEditor:
         size = self.bundle.size
         source = preprocess(self.data.source.load(record), size)
         edit, keep = self.plan.masks(source)
-        latent = to_latent(edit, keep, self.bundle.factor)
+        latent = to_latent(edit, keep, self.bundle.factor, self.plan.keep_share)
         lost = float(latent.lost)
         if lost > self.plan.max_lost:
             raise ValueError(f"{lost:.0%} of m_edit is lost to m_keep, more than the {self.plan.max_lost:.0%} allowed.")
@@ -254,6 +267,17 @@ class BlockEditor:
             kinds |= {f"reference_{kind}": images for kind, images in chain.items()}
         counterfactuals = [loaded.counterfactual for loaded in block if loaded.counterfactual is not None]
         return kinds | ({"counterfactual": torch.stack(counterfactuals)} if counterfactuals else {})
+
+    def pasted(self, block: Sequence[Loaded], kinds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The same images, with the original put back into the editor's, of edits and of unchanged images alike."""
+        edit, keep = (torch.stack([getattr(loaded, name) for loaded in block]) for name in ("edit", "keep"))
+        found = dict(kinds)
+        bases = dict.fromkeys([*self.scenario.prompts, "replay"], "source")
+        bases |= dict.fromkeys([*self.scenario.reference_prompts, "reference_replay"], "reference")
+        for kind, base in bases.items():
+            if kind in kinds:
+                found[kind] = paste_back(kinds[kind], kinds[base], edit, keep, self.plan.paste_back, FEATHER_PX)
+        return found
 
     def _chain(
         self, block: Sequence[Loaded], images: Tensor, prompts: Mapping[str, str], n_also: int = 0

@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from radedit.data.stress_set import StressSetWriter, read_rows, read_skipped
+from radedit.data.image.files import read_image, read_mask
+from radedit.data.stress_set import StressSetWriter, image_path, read_rows, read_skipped
 from radedit.editing import diffedit, lance, radedit, released_compat, sdedit
 from radedit.editing.editor import Editor
 from radedit.editing.inversion import Trajectory
@@ -347,6 +348,28 @@ def test_record_at_the_limit_of_what_may_be_lost_is_edited(columns: int, skipped
             make("set", masks=masks, max_lost=0.375)
     else:
         assert {row["lost_to_keep"] for row in read_rows(make("set", masks=masks, max_lost=0.375))} == {0.375}
+
+
+def test_what_is_put_back_is_put_back_into_edits_and_unchanged_images_alike(make: Make, whole: Path) -> None:
+    folder = make("set", paste_back="keep")
+    pasted, plain = ({row["id"]: row for row in read_rows(one)} for one in (folder, whole))
+    record = next(iter(pasted.values()))["attr_record"]
+    m_keep = read_mask(folder / image_path("m_keep", record))
+    assert m_keep.any() and not m_keep.all()
+    for kind in ("edit", "replay", "keep_sham", "sham", "reference_replay", "vae", "reference_vae"):
+        base = "reference" if kind in ("sham", "reference_replay", "reference_vae") else "source"
+        image, source = (read_image(folder / image_path(name, record)).pixels for name in (kind, base))
+        assert torch.equal(image[m_keep], source[m_keep]) == ("vae" not in kind), kind
+    # what is measured is how well the editor kept, and not what was put back
+    row = f"{record}/edit"
+    assert pasted[row]["keep_change_mean"] == plain[row]["keep_change_mean"] > 0
+
+
+def test_unknown_ways_of_putting_back_are_refused(make_plan: MakePlan) -> None:
+    with pytest.raises(ValueError, match="paste_back is 'all'; allowed are none, keep"):
+        make_plan(paste_back="all")
+    with pytest.raises(ValueError, match="keep_share is 25; expected a share"):
+        make_plan(keep_share=25)
 
 
 @pytest.mark.parametrize("error", [ValueError("The pixels are damaged."), OSError("The disk is gone.")])

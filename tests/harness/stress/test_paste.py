@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from radedit.harness.single.paste import paste_back
+from radedit.harness.stress.paste import paste_back
 
 Case = tuple[Tensor, Tensor, Tensor, Tensor]  # edit, source, edit mask, keep mask
 
@@ -49,15 +49,51 @@ def test_seam_is_a_gaussian_of_the_distance_in_pixels_at_512() -> None:
     torch.testing.assert_close(row[20:], torch.exp(-((torch.arange(1, SIZE - 19) / 2) ** 2) / 2))
 
 
-def test_nothing_to_keep_changes_nothing(case: Case) -> None:
+@pytest.mark.parametrize("mode", ["keep", "contrast"])
+def test_nothing_to_keep_changes_nothing(mode: str, case: Case) -> None:
     edited, source, edit, keep = case
-    assert torch.equal(paste_back(edited, source, edit, torch.zeros_like(keep), "keep", 4), edited)
+    assert torch.equal(paste_back(edited, source, edit, torch.zeros_like(keep), mode, 4), edited)
 
 
-def test_images_of_a_batch_do_not_mix(case: Case) -> None:
+def seen_through(brightness: float) -> tuple[Tensor, Tensor]:
+    """A line that adds 0.2 to a background of one brightness, and its mask, at 128 px."""
+    keep = torch.zeros(1, 1, 128, 128, dtype=torch.bool)
+    keep[..., 20:100, 60:62] = True
+    return torch.full((1, 1, 128, 128), brightness) + 0.2 * keep, keep
+
+
+def test_contrast_keeps_what_a_device_adds_to_what_is_behind_it() -> None:
+    source, keep = seen_through(0.2)
+    lost = torch.full_like(source, 0.6)  # what was behind is brighter, and the device is gone
+    pasted = paste_back(lost, source, ~keep, keep, "contrast", 4)
+    torch.testing.assert_close(pasted, seen_through(0.6)[0], atol=1e-6, rtol=0)
+    assert torch.equal(
+        paste_back(lost, source, ~keep, keep, "keep", 0)[keep], source[keep]
+    )  # which keeps what was behind
+
+
+def test_contrast_of_an_unchanged_image_is_the_image(case: Case) -> None:
+    _, source, edit, keep = case
+    torch.testing.assert_close(paste_back(source, source, edit, keep, "contrast", 4), source)
+
+
+def test_contrast_pastes_the_sources_own_pixels_deep_inside_a_wide_mask() -> None:
+    generator = torch.Generator().manual_seed(0)
+    edited, source = (torch.rand(1, 1, 128, 128, generator=generator) for _ in range(2))
+    keep = torch.zeros(1, 1, 128, 128, dtype=torch.bool)
+    keep[..., 20:100, 20:100] = True
+    pasted = paste_back(edited, source, ~keep, keep, "contrast", 4)
+    torch.testing.assert_close(pasted[..., 32:88, 32:88], source[..., 32:88, 32:88], atol=1e-3, rtol=0)
+    far = torch.ones_like(keep)
+    far[..., 18:102, 18:102] = False
+    assert torch.equal(pasted[far], edited[far])
+
+
+@pytest.mark.parametrize("mode", ["outside", "contrast"])
+def test_images_of_a_batch_do_not_mix(mode: str, case: Case) -> None:
     edited, source, edit, keep = (part.split(1) for part in case)
-    alone = [paste_back(edited[i], source[i], edit[i], keep[i], "outside", 4) for i in range(2)]
-    assert torch.equal(paste_back(*case, "outside", 4), torch.cat(alone))
+    alone = [paste_back(edited[i], source[i], edit[i], keep[i], mode, 4) for i in range(2)]
+    assert torch.equal(paste_back(*case, mode, 4), torch.cat(alone))
 
 
 @pytest.mark.parametrize(("mode", "feather_px"), [("inside", 4), ("keep", -1)])
