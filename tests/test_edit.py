@@ -309,7 +309,7 @@ MISTAKES = {
     "w is no number": ([PROMPT, "image=image.png", "editor.w=much"], "editor.w is 'much'; allowed are numbers"),
     "steps is no number": ([PROMPT, "image=image.png", "steps=ten"], "steps is 'ten'; allowed are whole numbers"),
     "start beyond steps": ([PROMPT, "image=image.png", "start=51"], "start is 51; allowed are the steps 1…50"),
-    "unknown paste_back": ([PROMPT, "image=image.png", "paste_back=yes"], "allowed are none, keep, outside"),
+    "unknown paste_back": ([PROMPT, "image=image.png", "paste_back=yes"], "allowed are none, keep, contrast, outside"),
     "no folder to write": ([PROMPT, "image=image.png", "edit_mask=edit.png", "out=notes.txt/x"], "can't be written"),
     "masks for a folder": (
         [PROMPT, "image=images", "edit_mask=edit.png"],

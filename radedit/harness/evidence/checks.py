@@ -44,7 +44,7 @@ class CheckLimits:
         residual: Largest share of kept edits in which the finding may be left behind, by the interval's upper end.
         shortcut: Least share of kept edits that still show the shortcut, by the interval's lower end.
         strength: Change inside m_edit by an addition, as a share of the true abnormality's; least and most.
-        keep: Largest mean change inside m_keep, grey levels of 255.
+        keep: Largest mean change inside m_keep, grey levels of 255; with paste_back=contrast before that is put back.
         outside: Largest share of pixels outside both masks that an edit changes by more than 8 grey levels.
         psnr_loss: By how many dB the autoencoder may be worse on these images than its card says.
     """
@@ -305,7 +305,7 @@ def _keep(edits: _Edits, limits: CheckLimits) -> Check:
     return Check(
         "keep", "Is what m_keep should keep unchanged?", None if value is None else value.value <= limits.keep,
         value, None, "grey levels", f"a mean change of at most {limits.keep:g}",
-        "Use paste_back=keep, or an editor that heeds m_keep." if value is not None else "The masks keep nothing.",
+        "Use edit.paste_back=keep, or an editor that heeds m_keep." if value is not None else "The masks keep nothing.",
     )  # fmt: skip
 
 

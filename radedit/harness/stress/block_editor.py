@@ -183,8 +183,9 @@ class BlockEditor:
         skipped += [{"id": block[i].record.id, "reason": reason} for i, reason in diverged.items() if i < len(block)]
         # a score need not bear what it can't score
         kinds = {kind: radiographs.nan_to_num() for kind, radiographs in kinds.items()}
-        held = kinds["edit"]  # as Algorithm 3 keeps what is kept
-        kinds = self.pasted(padded, kinds)
+        edits, kinds = kinds["edit"], self.pasted(padded, kinds)
+        # pixels that have another background are not unchanged: there it counts how well the editor kept
+        held = edits if self.plan.paste_back == "contrast" else kinds["edit"]
         device = self.bundle.device
         real, edited = (kinds[kind].to(device) for kind in ("source", "edit"))
         words = (self.scenario.score_real, self.scenario.score_edit)
