@@ -26,7 +26,7 @@ SLOW = pytest.mark.slow
 IMAGES = "data.train.n=6 data.val.n=3 data.batch_size=2 +data.workers=1"
 EXPERIMENTS = {  # experiment → what makes it tiny, and what it trains
     "autoencoder": (
-        "module.crop=16 module.full_steps=2 ++module.warmup=2 module.vae.block_out_channels=[8,8,8] " + IMAGES,
+        "module.crop=16 module.full_steps=2 ++module.warmup=2 module.vae.width=[8,8] module.vae.blocks=1 " + IMAGES,
         "radedit.training.autoencoder.AutoencoderTraining",
     ),
     "joint": (f"module.image_encoder.channels=[8,8,8,8] {IMAGES}", "radedit.training.joint.JointTraining"),
