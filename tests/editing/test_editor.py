@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from radedit.app.configuration import CONF
 from radedit.editing import lance, radedit, sdedit
 from radedit.editing.editor import Editor
 from radedit.editing.noise import record_randn
@@ -19,7 +19,6 @@ from radedit.schedule import Schedule
 from radedit.studies.editors.benchmark import at_weight
 from radedit.types import EditMasks
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 EDITORS = sorted(path.stem for path in (CONF / "editor").glob("*.yaml"))
 T = 5
 
