@@ -351,6 +351,13 @@ def content_hash_of(folder: str | Path) -> str:
     return str(parse_json(meta.read_text(encoding="utf-8"), meta)["content_hash"])
 
 
+def determined_by(folder: str | Path) -> dict[str, Any]:
+    """Everything that determined a set, as its `meta.json` has it; empty where that has none."""
+    meta = Path(folder) / "meta.json"
+    found = parse_json(meta.read_text(encoding="utf-8"), meta).get("fingerprint", {}) if meta.is_file() else {}
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
 def edited_by(folder: str | Path) -> dict[str, Any]:
     """Commit and versions of the software that made a set; empty where they were not noted."""
     meta = Path(folder) / "meta.json"

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from radedit.data.stress_set import read_rows, read_skipped
+from radedit.data.stress_set import determined_by, read_rows, read_skipped
 from radedit.harness.evidence.results import Score, Skipped
 from radedit.harness.statistics.estimate import Estimate
 from radedit.harness.statistics.means import clustered_mean
 from radedit.harness.stress.scenario import StressData
 
 LADDER = (0.3, 0.25, 0.2, 0.15, 0.1, 0.05, 0.0)  # thresholds that are named where too few edits were kept
+PUT_BACK = {
+    "keep": "their image's own pixels in m_keep",
+    "contrast": "what the device in m_keep adds to what is behind it",
+    "outside": "their image's own pixels outside m_edit",
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,8 @@ class Edits:
         score: Of every edit: its record, its editing score, and whether it was kept.
         counts: Of records: sources, edited, skipped, kept, rejected, undefined.
         skipped: Records that could not be edited, and why.
-        notes: How many were kept, as sentences; where they are few, what another threshold would keep.
+        notes: How many were kept, as sentences; where they are few, what another threshold would keep; what of the
+            images was put back.
     """
 
     kept: list[str]
@@ -69,7 +75,11 @@ class Edits:
                 "undefined": sum(cosine is None for cosine in cosines),
             },
             skipped,
-            [f"{share} kept by the editing score.", *_other_thresholds(cosines, len(kept), min_n)],
+            [
+                f"{share} kept by the editing score.",
+                *_other_thresholds(cosines, len(kept), min_n),
+                *paste_notes(stress_set),
+            ],
         )
 
 
@@ -84,6 +94,18 @@ def _other_thresholds(cosines: list[float | None], n_kept: int, min_n: int) -> l
         + (f"; {undefined} scores are undefined, because the edit changed nothing that the score sees." if undefined
            else ".")
     ]  # fmt: skip
+
+
+def paste_notes(stress_set: Path) -> list[str]:
+    """What of the images was put back into everything that the editor made of them, if anything was."""
+    edit = determined_by(stress_set).get("edit")
+    mode = edit.get("paste_back", "none") if isinstance(edit, dict) else "none"
+    if mode not in PUT_BACK:
+        return []
+    return [
+        f"Edits, replays and shams got back {PUT_BACK[mode]} (edit.paste_back={mode}); the paper's method puts nothing "
+        "back."
+    ]
 
 
 def reference_notes(stress_set: Path) -> list[str]:

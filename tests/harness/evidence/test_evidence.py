@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from radedit.harness.evidence.edits import paste_notes
 from radedit.harness.evidence.evidence import Evidence
 from radedit.harness.evidence.removal import gather
 from radedit.harness.evidence.results import Row, Skipped
@@ -329,3 +331,14 @@ def test_a_model_that_does_not_see_the_finding_gets_no_verdict_and_does_not_qual
         assert (verdict.outcome, verdict.p, verdict.p_holm) == ("undecided", None, None)
         assert any(because in reason for reason in verdict.reasons) and "is not judged" in verdict.reasons[-1]
         assert predictor.qualified is False and because in predictor.why
+
+
+@pytest.mark.parametrize(("edit", "said"), [
+    ({"paste_back": "contrast"}, "what the device in m_keep adds"), ({"paste_back": "keep"}, "own pixels in m_keep"),
+    ({"paste_back": "outside"}, "own pixels outside m_edit"), ({"paste_back": "none"}, None), ({}, None), (None, None),
+])  # fmt: skip
+def test_what_was_put_back_into_edits_is_said(edit: object, said: str | None, tmp_path: Path) -> None:
+    assert paste_notes(tmp_path) == []  # of a set that has no meta.json
+    (tmp_path / "meta.json").write_text(json.dumps({"fingerprint": {"edit": edit}}))
+    notes = paste_notes(tmp_path)
+    assert (said in notes[0] and "the paper's method puts nothing back" in notes[0]) if said else notes == []
