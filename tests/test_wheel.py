@@ -45,7 +45,7 @@ def pip(command: str, *arguments: str) -> None:
 
 
 def printed(installed: Path, folder: Path, *command: str) -> str:
-    """What this interpreter prints, run in `folder` with the installed radedit before the checkout's."""
+    """What this interpreter prints, run in `folder` with the radedit in `installed` before any other."""
     done = subprocess.run(
         [sys.executable, *command],
         cwd=folder,
@@ -80,3 +80,19 @@ def test_script_works_from_another_folder_with_the_wheels_own_conf(installed: Pa
     composed = printed(installed, tmp_path, script, "stress", "+scenario=manifestation", "--cfg", "job")
     assert "name: manifestation" in composed
     assert not list(tmp_path.iterdir())  # asking leaves nothing behind
+
+
+def test_demo_of_the_wheel_is_that_of_the_checkout(installed: Path, tmp_path: Path) -> None:
+    few = ["n=2", "n_also=1", "n_cells=4", "n_own=4", "n_gallery=1", "edit.steps=2", "threads=1", "logger=csv"]
+    made: dict[str, dict[str, bytes]] = {}
+    for name, place in {"wheel": installed, "checkout": REPOSITORY}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        printed(place, folder, "-m", "radedit.stress", "+scenario=manifestation", "preset=demo", *few)
+        out = folder / "outputs"
+        files = [*out.glob("stress_sets/*/images/**/*.png"), *out.glob("stress/*/predictions.csv")]
+        made[name] = {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+        assert (out / "index.html").is_file()
+    assert any(path.endswith("predictions.csv") for path in made["wheel"])
+    assert sum(path.endswith(".png") for path in made["wheel"]) >= 2 * 8  # eight kinds of images of each record
+    assert made["wheel"] == made["checkout"]
