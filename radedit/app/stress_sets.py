@@ -61,6 +61,8 @@ def requested(config: DictConfig, images: Dataset | None = None) -> RequestedSet
     bundle: Bundle = instantiate(config.generator, _convert_="all")
     editor = Editor.of(instantiate(config.editor))
     edit: dict[str, Any] = OmegaConf.to_container(config.edit, resolve=True)  # type: ignore[assignment]
+    if "keep" not in editor.masks:
+        edit["paste_back"] = "none"  # what such an editor does not keep is to be seen
     edit["block"] = block_of(config, editor, bundle, len(data.source.records))
     plan = EditPlan(
         editor=editor,

@@ -31,6 +31,7 @@ class Editor:
         inversion: Kind of trajectory that it shares, "ddpm" or "ddim"; None if it makes none.
         name: Of its module.
         samples: Whether its x_0 is a draw from the autoencoder's posterior, and not the mode.
+        masks: Those that it reads, of "edit" and "keep".
     """
 
     edit: Callable[..., Tensor]
@@ -38,6 +39,7 @@ class Editor:
     inversion: str | None
     name: str
     samples: bool = False
+    masks: tuple[str, ...] = ("edit", "keep")
 
     @classmethod
     def of(cls, edit: Any) -> Editor:
@@ -52,7 +54,7 @@ class Editor:
             raise ValueError(f"Editor {module.__name__} has no replay; every editor brings its edit and its replay.")
         return cls(
             bound, partial(module.replay, **bound.keywords), module.INVERSION, module.__name__.rsplit(".", 1)[-1],
-            samples=draws_latents(module),
+            samples=draws_latents(module), masks=masks_read(module),
         )  # fmt: skip
 
     @property
@@ -153,6 +155,11 @@ def _repeated(randn: Randn, n: int) -> Randn:
         return torch.cat([noise] * n, dim=-4)
 
     return repeated
+
+
+def masks_read(module: ModuleType) -> tuple[str, ...]:
+    """Masks that an editor's module reads; both, where it does not say."""
+    return tuple(getattr(module, "MASKS", ("edit", "keep")))
 
 
 def draws_latents(module: ModuleType) -> bool:

@@ -16,7 +16,7 @@ from radedit.data.image.geometry import Geometry
 from radedit.data.image.transforms import stretch
 from radedit.data.io.fingerprint import content_hash
 from radedit.data.io.provenance import NOTICE, git_commit, sha256_of, versions
-from radedit.editing.editor import Editor, draws_latents
+from radedit.editing.editor import Editor, draws_latents, masks_read
 from radedit.editing.inversion import Trajectory
 from radedit.editing.noise import record_randn
 from radedit.harness.single.inputs import InputFiles, InputImage
@@ -94,7 +94,7 @@ class EditSettings:
     @property
     def reads(self) -> tuple[str, ...]:
         """Masks that the editor reads, of "edit" and "keep"."""
-        return tuple(getattr(sys.modules[self.editor.func.__module__], "MASKS", ("edit", "keep")))
+        return masks_read(sys.modules[self.editor.func.__module__])
 
     @property
     def samples(self) -> bool:
