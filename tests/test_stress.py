@@ -307,7 +307,7 @@ def test_demo_path_runs_with_what_is_shipped() -> None:
     results = load(folder)
     assert len(results.predictors) == 4 and results.counts["edited"] >= 3
     weights = Path(radedit.__file__).parent / "weights"
-    assert results.hashes["generator"] == hash_folder(weights / "phantom")
+    assert results.hashes.generator == hash_folder(weights / "phantom")
     accuracies = [results.row(predictor.key, "in-distribution test set") for predictor in results.predictors]
     assert all(row is not None and row.accuracy.value is not None and row.accuracy.value >= 0.5 for row in accuracies)
     assert (folder / "report.html").stat().st_size > 100_000
