@@ -42,6 +42,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> li
     return [
         "+experiment=diffusion", f"cache={tmp_path_factory.mktemp('cache')}", "logger=csv", "size=32", "ckpt_every=2",
         "threads=1", "folder=run", "bundle=bundle", "trainer.accelerator=cpu", "trainer.val_check_interval=4",
+        "module.cooldown=0",  # which ends with max_steps, and that is another for a training that is killed
         "trainer.precision=32-true", "trainer.enable_progress_bar=false", "module.sample_prompts=[]",
         "data.batch_size=2", "data.loaders=1", f"module.unet={tiny_bundle / 'unet'}", f"module.bundle={tiny_bundle}",
         "+data.images.workers=1", "data.images.train.n=6", "data.images.val.n=3", "data.images.batch_size=2",
