@@ -124,6 +124,12 @@ class LatentMasks(NamedTuple):
     lost: Tensor
 
 
+def check_keep_share(keep_share: float) -> None:
+    """Raise a `ValueError` for a `keep_share` that `to_latent` does not take."""
+    if not 0 <= keep_share <= 1:
+        raise ValueError(f"keep_share is {keep_share}; expected a share, 0…1.")
+
+
 def to_latent(edit: Tensor, keep: Tensor, factor: int, keep_share: float = 0) -> LatentMasks:
     """Bring masks to the resolution of latents: in doubt, a cell is kept.
 

@@ -28,8 +28,8 @@ def main(config: DictConfig) -> None:
     world: World = instantiate(config.world, _convert_="all")
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
-    nobody_ill: dict[str, Any] = dict.fromkeys(FINDINGS, 0)
-    patients = [world.case("contact-sheet", i).do(**nobody_ill, hospital="A") for i in range(config.n)]
+    healthy: dict[str, Any] = dict.fromkeys(FINDINGS, 0)
+    patients = [world.case("contact-sheet", i).do(**healthy, hospital="A") for i in range(config.n)]
 
     def images(cases: list[Case]) -> Tensor:
         return torch.stack([torch.from_numpy(render(case, config.size).image) for case in cases])

@@ -95,7 +95,7 @@ class StressSetWriter:
             wait: Whether to wait for that process, which finishes the block, or dies and leaves it.
 
         Returns:
-            Whether nobody else writes the block until `write_block` has, or `close`.
+            Whether no other process writes the block until `write_block` has, or `close`.
 
         Raises:
             RuntimeError: If the writer was closed.
@@ -353,15 +353,17 @@ def content_hash_of(folder: str | Path) -> str:
 
 def determined_by(folder: str | Path) -> dict[str, Any]:
     """Everything that determined a set, as its `meta.json` has it; empty where that has none."""
-    meta = Path(folder) / "meta.json"
-    found = parse_json(meta.read_text(encoding="utf-8"), meta).get("fingerprint", {}) if meta.is_file() else {}
-    return dict(found) if isinstance(found, Mapping) else {}
+    return _noted(folder, "fingerprint")
 
 
 def edited_by(folder: str | Path) -> dict[str, Any]:
     """Commit and versions of the software that made a set; empty where they were not noted."""
+    return _noted(folder, "made_by")
+
+
+def _noted(folder: str | Path, name: str) -> dict[str, Any]:
     meta = Path(folder) / "meta.json"
-    found = parse_json(meta.read_text(encoding="utf-8"), meta).get("made_by", {}) if meta.is_file() else {}
+    found = parse_json(meta.read_text(encoding="utf-8"), meta).get(name, {}) if meta.is_file() else {}
     return dict(found) if isinstance(found, Mapping) else {}
 
 

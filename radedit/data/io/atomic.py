@@ -65,7 +65,7 @@ def remove_leftovers(folder: Path, *, older_than_s: float | None = None) -> None
 
     Args:
         folder: With all folders in it.
-        older_than_s: Leave what was written to since, seconds; None only where nobody else writes the folder.
+        older_than_s: Leave what was written to since, seconds; None only where no other process writes the folder.
     """
     for leftover in filter(is_temporary, folder.rglob(f".*{TEMPORARY_SUFFIX}")):
         with suppress(FileNotFoundError):  # another process has just put it in its place, or removed it

@@ -57,8 +57,8 @@ def read_nifti(path: Path, place: Place | None) -> Levels:
 
     The affine says where each axis of the file leads on the patient. The columns of a frontal radiograph lead to the
     patient's left, and its rows to the feet; ITK writes a picture as if it lay flat, so that its rows lead to the back.
-    Axes are exchanged and mirrored until they do so too. An affine that only numbers pixels is refused: whoever wrote
-    it may have counted rows first, or upwards.
+    Axes are exchanged and mirrored until they do so too. An affine that only numbers pixels is refused: its
+    writer may have counted rows first, or upwards.
 
     Args:
         path: The file, gzipped or not.

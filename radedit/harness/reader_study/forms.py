@@ -57,7 +57,7 @@ def read_forms(files: Sequence[Path], study: ReaderStudy) -> list[Form]:
     Raises:
         FileNotFoundError: If a file is not there.
         ValueError: If there is no file, one is no form, is of another study, names an item that the study hasn't or
-            one twice, or has a value that is not allowed; if two are by the same reader; or if nobody answered.
+            one twice, or has a value that is not allowed; if two are by the same reader; or if no reader answered.
     """
     if not files:
         raise ValueError("answers is empty. Say answers=[a.json,b.json] with the forms that came back.")

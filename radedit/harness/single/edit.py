@@ -22,7 +22,7 @@ from radedit.editing.noise import record_randn
 from radedit.harness.single.inputs import InputFiles, InputImage
 from radedit.harness.stress.memory import is_out_of_memory
 from radedit.harness.stress.paste import check_paste_back, paste_back
-from radedit.masks import to_latent
+from radedit.masks import check_keep_share, to_latent
 from radedit.schedule import Schedule
 from radedit.types import NoisePredictor, Randn
 
@@ -77,8 +77,7 @@ class EditSettings:
         for name, value in {"editor.w": self.parameters.get("w", 0), **numbers}.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"{name} is {value!r}; allowed are numbers.")
-        if not 0 <= self.keep_share <= 1:
-            raise ValueError(f"keep_share is {self.keep_share}; allowed are shares, 0…1.")
+        check_keep_share(self.keep_share)
         check_paste_back("none" if self.paste_back == "auto" else self.paste_back, self.feather_px)
 
     @property

@@ -19,7 +19,7 @@ from radedit.harness.stress.edit_score import EditScore, directional, scores
 from radedit.harness.stress.memory import MemoryLimit
 from radedit.harness.stress.paste import check_paste_back, paste_back
 from radedit.harness.stress.scenario import Shift, StressData
-from radedit.masks import to_latent
+from radedit.masks import check_keep_share, to_latent
 from radedit.models.bundle.bundle import Bundle
 from radedit.types import Dataset, EditMasks, Randn, Record, Sample
 
@@ -64,8 +64,7 @@ class EditPlan:
 
     def __post_init__(self) -> None:
         check_paste_back(self.paste_back, FEATHER_PX)
-        if not 0 <= self.keep_share <= 1:
-            raise ValueError(f"edit.keep_share is {self.keep_share}; expected a share, 0…1.")
+        check_keep_share(self.keep_share)
 
     @property
     def inverted_by(self) -> dict[str, str | None]:

@@ -53,7 +53,7 @@ class SiimFisabioRsna(ImageFiles):
             use, which opens every image, and completed when images were added.
         covid: Images of this label only: 1 is the paper's BIMCV+, 0 its BIMCV−.
         source_map: A CSV with `image_id,source`, where the source is BIMCV or RICORD; the images of RICORD are then
-            left out. Nobody published one; without it all images are taken, with a warning.
+            left out. None is published; without it all images are taken, with a warning.
         check_files: See `ImageFiles`.
 
     Raises:
