@@ -59,7 +59,7 @@ def main(config: DictConfig) -> None:
     whole = _sets(config, [])
     judged = {}  # sets first: they say before any training whether the checks see what is broken
     for name in [WHOLE, *asks.broken]:
-        sets = whole if name == WHOLE else _sets(config, [str(change) for change in asks.broken[name]])
+        sets = whole if name == WHOLE else _sets(config, [str(change) for change in (*asks.fewer, *asks.broken[name])])
         judged[name] = {addition: _judged(name, what, limits) for addition, what in sets.items()}
     family: Family = instantiate(config.cheap.family, _convert_="all")
     members = worlds_of(family, asks.strengths, asks.worlds, asks.first_world)
