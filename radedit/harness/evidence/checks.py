@@ -36,7 +36,7 @@ KINDS = ("source", "vae", "edit", "sham", "counterfactual", "reference")
 
 @dataclass(frozen=True)
 class CheckLimits:
-    """Limits of the checks; our choice, on worlds other than those on which they are measured (experiments/checks).
+    """Limits of the checks; our choice, on worlds other than those on which they are measured (docs/explanation/controls.md).
 
     Attributes:
         kept: Least share of edits that the score keeps.
@@ -56,7 +56,7 @@ class CheckLimits:
     strength: tuple[float, float] = (0.5, 2.0)
     keep: float = 4.0
     outside: float = 0.10
-    psnr_loss: float = 3.0
+    psnr_loss: float = 5.0
 
     def __post_init__(self) -> None:
         for name in ("kept", "kept_more", "residual", "shortcut", "outside"):
