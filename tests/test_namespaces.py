@@ -24,7 +24,8 @@ from radedit.studies.detection.tester import worlds_of
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 DATASET = "radedit.data.datasets.phantom.PhantomDataset"
-FEW = 6
+FEW = 6  # records of each world of a study
+WORLDS = 3  # of each strength: they differ in their seed, not in the names of their patients
 SAMPLE = 60  # records of each use; patients are numbered, so equal namespaces show at once
 
 # What a training module trains, and therefore whose patients its images are.
@@ -95,7 +96,7 @@ def uses_of_studies() -> Iterator[tuple[str, PhantomDataset]]:
                 yield f"validity, {part}", dataset
     composed = config("detection")
     family, asks = instantiate(composed.cheap.family, _convert_="all"), composed.detection
-    for member in worlds_of(family, asks.strengths, asks.worlds, asks.first_world):
+    for member in worlds_of(family, asks.strengths, min(asks.worlds, WORLDS), asks.first_world):
         for part, dataset in member.images.items():
             yield f"detection, {part}", dataset
 
@@ -105,7 +106,7 @@ def patients() -> dict[str, Counter[str]]:
     """Use → its patients and how many images of each are drawn."""
     found: dict[str, Counter[str]] = {}
     for use, dataset in (*uses_of_training(), *uses_of_stress(), *uses_of_benchmarks(), *uses_of_studies()):
-        dataset.n = min(dataset.n, FEW if use.startswith("detection") else SAMPLE)  # 60 worlds
+        dataset.n = min(dataset.n, FEW if use.startswith("detection") else SAMPLE)
         found.setdefault(use, Counter()).update(record.patient_id for record in dataset.records)
     return found
 
