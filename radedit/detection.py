@@ -57,9 +57,10 @@ def main(config: DictConfig) -> None:
     print(f"Rules {frozen[:12]}, frozen: {folder / 'rules.json'}", flush=True)
 
     whole = _sets(config, [])
+    fewer = [f"{key}={value}" for key, value in asks.fewer.items()]
     judged = {}  # sets first: they say before any training whether the checks see what is broken
     for name in [WHOLE, *asks.broken]:
-        sets = whole if name == WHOLE else _sets(config, [str(change) for change in (*asks.fewer, *asks.broken[name])])
+        sets = whole if name == WHOLE else _sets(config, [*fewer, *(str(change) for change in asks.broken[name])])
         judged[name] = {addition: _judged(name, what, limits) for addition, what in sets.items()}
     family: Family = instantiate(config.cheap.family, _convert_="all")
     members = worlds_of(family, asks.strengths, asks.worlds, asks.first_world)

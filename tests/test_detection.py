@@ -25,7 +25,7 @@ def words(tiny_bundle: Path, out: Path, *more: str) -> list[str]:
         "preset=smoke", f"size={SIZE}", f"n={N}", f"n_added={N}", "n_cells=3", "n_own=4", "edit.steps=2",
         "edit.max_lost=1", "edit.threshold=-1", f"generator.folder={tiny_bundle}", "rules.min_n=2", f"out={out}",
         "detection.strengths=[0,1]", "detection.worlds=1",
-        f"detection.fewer=[n={FEWER},n_added={FEWER}]", f"cache={out}/cache", "cheap.family.n=8",
+        f"detection.fewer.n={FEWER}", f"detection.fewer.n_added={FEWER}", f"cache={out}/cache", "cheap.family.n=8",
         "cheap.family.n_val=8", "cheap.family.steps=2", "cheap.family.batch_size=4", *more,
     ]  # fmt: skip
 
