@@ -36,7 +36,7 @@ KINDS = ("source", "vae", "edit", "sham", "counterfactual", "reference")
 
 @dataclass(frozen=True)
 class CheckLimits:
-    """Limits of the checks; our choice, on worlds other than those on which they are measured (docs/explanation/controls.md).
+    """Limits of the checks; our choice, on training images (docs/explanation/controls.md).
 
     Attributes:
         kept: Least share of edits that the score keeps.
