@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radedit.harness.evidence.changes import changes
-from radedit.harness.evidence.checks import Check, unseen
+from radedit.harness.evidence.checks import Check
 from radedit.harness.evidence.kept_curve import kept_curve
 from radedit.harness.evidence.power import detectable
 from radedit.harness.evidence.results import (
@@ -33,6 +33,7 @@ from radedit.harness.evidence.results import (
     Skipped,
     Term,
 )
+from radedit.harness.evidence.unseen import unseen
 from radedit.harness.evidence.verdict import Measures, Rules, Verdict, holm, judge
 from radedit.harness.evidence.yardstick import Line, Step, Yardstick
 from radedit.harness.performance.at_operating_point import at_operating_point

@@ -15,10 +15,11 @@ import torch
 
 from radedit.data.batches.cache import fingerprint
 from radedit.data.views.cached import MemoryBudget
-from radedit.harness.evidence.checks import Check, failed_edits, reasons, unseen
+from radedit.harness.evidence.checks import Check, failed_edits, reasons
 from radedit.harness.evidence.edits import Edits, edit_quality, reference_notes
 from radedit.harness.evidence.evidence import Evidence, entry_of, figures, probabilities_of, worst_first
 from radedit.harness.evidence.results import Cell, PredictorEntry, Qualification, Ranking
+from radedit.harness.evidence.unseen import unseen
 from radedit.harness.evidence.verdict import Rules
 from radedit.harness.evidence.yardstick import Line, Step, Yardstick
 from radedit.harness.performance.at_operating_point import threshold_of

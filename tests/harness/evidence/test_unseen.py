@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from radedit.harness.evidence.checks import unseen
+from radedit.harness.evidence.unseen import unseen
 from radedit.harness.evidence.verdict import Rules
 from radedit.harness.predictors.predictions import Measured, Predictions
 
