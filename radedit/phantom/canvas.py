@@ -5,6 +5,7 @@ Coordinates are fractions of the field: x to the right (the patient's left), y d
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,10 +100,16 @@ def bezier(*control: ArrayLike, n: int = 24) -> Points:
         Shape (n, 2), or (m, n, 2).
     """
     points = np.stack(np.broadcast_arrays(*map(np.asarray, control)), axis=-2).astype(np.float64)
-    degree = points.shape[-2] - 1
+    return _bernstein(points.shape[-2] - 1, n) @ points
+
+
+@functools.cache
+def _bernstein(degree: int, n: int) -> Points:
+    """Weights of the control points at each of n points of a curve, (n, degree + 1). Not to be written to."""
     s = np.linspace(0.0, 1.0, n)[:, None]
     k = np.arange(degree + 1)
-    return (comb(degree, k) * s**k * (1 - s) ** (degree - k)) @ points
+    weights: Points = comb(degree, k) * s**k * (1 - s) ** (degree - k)
+    return weights
 
 
 def smooth_noise(rng: np.random.Generator, size: int, scale: float) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,7 @@ def render(case: Case, size: int = 128) -> Phantom:
     canvas = _pose(case, size)
     anatomy = case.anatomy
     heart = anatomy.heart_distance(canvas, case.shown_heart_scale)
-    fields = {side: anatomy.lung_distance(canvas, side, heart=heart) for side in SIDES}
+    lungs = {side: anatomy.lung_distance(canvas, side) for side in SIDES}  # also what lies behind the heart
     effects = {name: finding.draw(anatomy, canvas) for name, finding in case.findings.items()}
 
     zero = np.zeros((size, size), np.float32)
@@ -69,9 +70,8 @@ def render(case: Case, size: int = 128) -> Phantom:
     texture = smooth_noise(case.stream("texture"), size, 0.018)
     air, markings = zero, zero
     for side in SIDES:
-        behind_heart = anatomy.lung_distance(canvas, side)
-        inside = canvas.soft(behind_heart, 0.004)
-        air = air + inside * (0.74 + 0.26 * smoothstep(behind_heart, 0.0, 0.085))
+        inside = canvas.soft(lungs[side], 0.004)
+        air = air + inside * (0.74 + 0.26 * smoothstep(lungs[side], 0.0, 0.085))
         markings = markings + inside * (0.16 * vessels(anatomy, canvas, side) + 0.010 * texture)
     cardiac = smoothstep(heart, -0.006 - 0.5 / size, 0.028 + 0.5 / size)
     present = (1 - bare) * (1 - 0.75 * fill) * (1 - 0.6 * cardiac)
@@ -83,7 +83,7 @@ def render(case: Case, size: int = 128) -> Phantom:
     brightness = np.maximum(brightness, 0.05) * trunk(anatomy, canvas) + added
 
     image = _expose(case, brightness)
-    masks: dict[str, Mask] = {f"{side}_lung": fields[side] > 0 for side in SIDES}
+    masks: dict[str, Mask] = {f"{side}_lung": np.minimum(lungs[side], -heart) > 0 for side in SIDES}
     masks["lungs"] = masks["left_lung"] | masks["right_lung"]
     masks["heart"] = heart > 0
     for effect in effects.values():
@@ -122,8 +122,9 @@ def _expose(case: Case, brightness: Array) -> Array:
     return image.astype(np.float32)
 
 
+@functools.cache
 def _marker(look: Hospital, size: int) -> Array:
-    """The laterality letter, 1 where lead lies on the image; it always reaches 1 somewhere."""
+    """The laterality letter, 1 where lead lies on the image; it always reaches 1 somewhere. Not to be written to."""
     scale = 4
     side = size * scale
     picture = Image.new("L", (side, side))
