@@ -143,8 +143,8 @@ def _gaps(axes: Axes, found: Mapping[str, Any], limit: float, truth: float) -> N
             x, y, yerr=bars, linestyle="", marker=shape, color=colour, markersize=5.5, elinewidth=0.6,
             markeredgecolor="white", markeredgewidth=0.5, label=f"{outcome} ({len(rows)})", zorder=3,
         )  # fmt: skip
-    axes.annotate(f"limit {limit:g}", (1, limit), xycoords=("axes fraction", "data"), xytext=(-2, 3),
-                  textcoords="offset points", fontsize=8, color=MUTED, ha="right")  # fmt: skip
+    axes.annotate(f"limit {limit:g}", (0, limit), xycoords=("axes fraction", "data"), xytext=(3, 3),
+                  textcoords="offset points", fontsize=8, color=MUTED)  # fmt: skip
     axes.annotate(f"biased above {truth:g}", (truth, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
                   textcoords="offset points", fontsize=8, color=MUTED, va="top")  # fmt: skip
     axes.set_xlabel("gap on true images without − with the shortcut, points", fontsize=9, color=INK)
