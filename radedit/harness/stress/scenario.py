@@ -240,6 +240,7 @@ def removal_images(
     shifted: Mapping[str, int | str],
     cells: Mapping[str, Mapping[str, int | str]],
     source_split: str = "test",
+    notes: Sequence[str] = (),
 ) -> StressData:
     """Phantoms of a scenario that removes a finding.
 
@@ -255,6 +256,7 @@ def removal_images(
         cells: `"<finding>-<shortcut>"` → interventions that put an image there.
         source_split: `test` edits images of patients whom no network knows; `train` edits the tested predictors' own
             training images, as the paper does. The difference between the two is memorisation.
+        notes: What a report's reader must know, as sentences.
 
     Raises:
         ValueError: If there is no such split.
@@ -267,6 +269,7 @@ def removal_images(
         counterfactual=images.intervene(**counterfactual),
         shifted=PhantomDataset(world, "shifted", n, size, do=shifted),
         cells={cell: patients.intervene(**do) for cell, do in cells.items()},
+        notes=tuple(notes),
     )
 
 
