@@ -126,23 +126,19 @@ class Anatomy:
         waist = ellipse_distance(canvas, self.midline + 0.03, base - 0.22, 0.075, 0.12, 0)
         return np.maximum(np.maximum(left, right), waist)
 
-    def lung_distance(
-        self, canvas: Canvas, side: Side, *, apex_drop: float = 0.0, inset: float = 0.0, heart: Array | None = None
-    ) -> Array:
-        """Signed distance to a lung field's outline, positive inside.
+    def lung_distance(self, canvas: Canvas, side: Side, *, apex_drop: float = 0.0, inset: float = 0.0) -> Array:
+        """Signed distance to a lung's outline, positive inside; a part of it lies behind the heart.
 
         Args:
             canvas: The image.
             side: The patient's side.
             apex_drop: How far the apex has come down (a retracted lung).
             inset: How far the lateral border has come in (a retracted lung).
-            heart: The heart's signed distance; the lung field ends where the heart begins.
         """
         apex = self.apex + apex_drop
         across = (canvas.x - self.midline) * sign(side)
         inside = np.minimum(self.lateral(canvas.y, apex, inset) - across, across - self.medial(canvas.y, apex))
-        inside = np.minimum(inside, np.minimum(canvas.y - apex, self.diaphragm(canvas.x, side) - canvas.y))
-        return inside if heart is None else np.minimum(inside, -heart)
+        return np.minimum(inside, np.minimum(canvas.y - apex, self.diaphragm(canvas.x, side) - canvas.y))
 
     def hilum(self, side: Side) -> tuple[float, float]:
         """Where the vessels of a lung begin."""

@@ -83,7 +83,7 @@ def render(case: Case, size: int = 128) -> Phantom:
     brightness = np.maximum(brightness, 0.05) * trunk(anatomy, canvas) + added
 
     image = _expose(case, brightness)
-    masks: dict[str, Mask] = {f"{side}_lung": np.minimum(lungs[side], -heart) > 0 for side in SIDES}
+    masks: dict[str, Mask] = {f"{side}_lung": (lungs[side] > 0) & (heart < 0) for side in SIDES}
     masks["lungs"] = masks["left_lung"] | masks["right_lung"]
     masks["heart"] = heart > 0
     for effect in effects.values():
