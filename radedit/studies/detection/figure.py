@@ -122,7 +122,7 @@ def _curve(axes: Axes, found: Mapping[str, Any]) -> None:
     axes.set_axisbelow(True)
     axes.set_xlabel("strength of the shortcut in the predictor’s world", fontsize=10, color=INK)
     axes.set_ylabel("share of predictors, %", fontsize=10, color=INK)
-    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.0, 1.0), labelcolor=INK)
+    axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, labelcolor=INK)
 
 
 def _gaps(axes: Axes, found: Mapping[str, Any], limit: float, truth: float) -> None:
@@ -143,13 +143,13 @@ def _gaps(axes: Axes, found: Mapping[str, Any], limit: float, truth: float) -> N
             x, y, yerr=bars, linestyle="", marker=shape, color=colour, markersize=5.5, elinewidth=0.6,
             markeredgecolor="white", markeredgewidth=0.5, label=f"{outcome} ({len(rows)})", zorder=3,
         )  # fmt: skip
-    axes.annotate(f"limit {limit:g}", (0, limit), xycoords=("axes fraction", "data"), xytext=(3, 3),
-                  textcoords="offset points", fontsize=8, color=MUTED)  # fmt: skip
+    axes.annotate(f"limit {limit:g}", (1, limit), xycoords=("axes fraction", "data"), xytext=(-2, 3),
+                  textcoords="offset points", fontsize=8, color=MUTED, ha="right")  # fmt: skip
     axes.annotate(f"biased above {truth:g}", (truth, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
                   textcoords="offset points", fontsize=8, color=MUTED, va="top")  # fmt: skip
     axes.set_xlabel("gap on true images without − with the shortcut, points", fontsize=9, color=INK)
     axes.set_ylabel("shift effect on edits, points", fontsize=10, color=INK)
-    axes.legend(frameon=False, fontsize=9, loc="lower right", labelcolor=INK)
+    axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, labelcolor=INK)
 
 
 def _values(rows: Sequence[Mapping[str, Any]], what: str) -> list[float]:
