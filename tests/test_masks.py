@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -255,6 +256,18 @@ def test_boxes_are_edited_and_all_else_kept() -> None:
     edit, keep = masks.boxes_complement(sample(boxes={"opacities": opacities}))
     assert torch.equal(edit, rectangle(6, 4, 18, 14) | rectangle(40, 30, 44, 38))
     assert torch.equal(keep, ~edit)
+
+
+@pytest.mark.parametrize(
+    "given", [{"boxes": {"opacities": [Box(20, 20, 10, 8)]}}, {"masks": {"covid": rectangle(20, 20, 28, 30)}}]
+)
+def test_band_around_boxes_is_neither_edited_nor_kept(given: Mapping[str, Any]) -> None:
+    mask = "covid" if "masks" in given else None
+    edit, keep = masks.boxes_complement(sample(**given), mask=mask, free_px=32)
+    assert torch.equal(edit, rectangle(20, 20, 28, 30))
+    free = ~(edit | keep)
+    assert torch.equal(free, masks.dilate(edit, 32) & ~edit)
+    assert free[0, 16:32, 16:34].sum() > 100 and free.sum() == free[0, 16:32, 16:34].sum()  # 32 of 512 are 4 px of 64
 
 
 def test_boxes_cover_every_pixel_that_they_touch_and_end_at_the_border() -> None:

@@ -25,9 +25,10 @@ def low_pass(images: Tensor, sigma_px: float = SIGMA_PX) -> Tensor:
 
 
 def shows(
-    images: Tensor, with_object: Tensor, without_object: Tensor, *, beside: tuple[Tensor, Tensor] | None = None
-) -> Tensor:
-    """Whether each image is nearer to the one with the object, where the object is visible.
+    images: Tensor, with_object: Tensor, without_object: Tensor, *, beside: tuple[Tensor, Tensor] | None = None,
+    share: float = 0.5,
+) -> Tensor:  # fmt: skip
+    """Whether each image shows more than a share of an object; half of it: nearer to the one with it than without.
 
     Args:
         images: To be judged, shape (B, 1, H, W).
@@ -35,6 +36,7 @@ def shows(
         without_object: And without it.
         beside: Round trips with and without another object, which the images may show, too, wholly or in part. It is
             fitted along, and both in local contrast: else the air around a drain counts against the drain.
+        share: Of the object's pattern where it is visible, 0…1.
 
     Returns:
         Bool, shape (B,).
@@ -50,4 +52,4 @@ def shows(
     basis = torch.stack([(added * where).flatten(1) for added in adds], dim=-1).double()
     change = ((seen(images) - absent) * where).flatten(1)[..., None].double()
     gram = basis.mT @ basis + 1e-9 * torch.eye(len(adds), dtype=torch.float64)
-    return torch.linalg.solve(gram, basis.mT @ change)[:, 0, 0] > 0.5
+    return torch.linalg.solve(gram, basis.mT @ change)[:, 0, 0] > share

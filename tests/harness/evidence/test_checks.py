@@ -89,6 +89,13 @@ def test_an_edit_that_does_nothing_is_seen(tmp_path: Path) -> None:
     assert checks["kept"].beside is not None and checks["kept"].beside.value == 1.0
 
 
+@pytest.mark.parametrize(("left", "gone"), [(0.15, True), (0.35, False), (1.0, False)])
+def test_a_finding_of_which_more_than_a_quarter_is_left_is_not_gone(tmp_path: Path, left: float, gone: bool) -> None:
+    with_it, without = painted(finding=True, shortcut=True), painted(finding=False, shortcut=True)
+    folder = write_set(tmp_path / "set", torch.lerp(without, with_it, left))
+    assert set((failed_edits(folder) or {}).values()) == {not gone}
+
+
 def test_an_edit_that_erases_the_shortcut_is_seen(tmp_path: Path) -> None:
     checks = checked(write_set(tmp_path / "set", painted(finding=False, shortcut=False), keep_change=50.0))
     assert checks["residual"].holds is True
