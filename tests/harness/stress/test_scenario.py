@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hydra.utils import instantiate
 
 from radedit.app.configuration import composed
 from radedit.harness.stress.scenario import StressData
 
 
-def test_a_scenario_whose_verdicts_are_weak_says_so_in_its_notes() -> None:
-    data: StressData = instantiate(composed("stress", ["+scenario=acquisition"]).dataset)
-    assert any("weak evidence" in note for note in data.notes) and all(type(note) is str for note in data.notes)
-
-
-def test_a_scenario_without_such_a_doubt_has_no_note() -> None:
-    data: StressData = instantiate(composed("stress", ["+scenario=manifestation"]).dataset)
-    assert not data.notes
+@pytest.mark.parametrize("notes", [[], ["A fail here is weak evidence."]])
+def test_notes_of_a_scenario_are_those_of_its_data(notes: list[str]) -> None:
+    overrides = [f"+dataset.notes={notes}"] if notes else []
+    data: StressData = instantiate(composed("stress", ["+scenario=acquisition", *overrides]).dataset)
+    assert list(data.notes) == notes and all(type(note) is str for note in data.notes)
