@@ -16,7 +16,7 @@ import numpy as np
 
 from radedit.data.io.atomic import write_atomically
 from radedit.data.io.fingerprint import content_hash
-from radedit.harness.evidence.checks import CheckLimits
+from radedit.harness.evidence.checks import LEFT, CheckLimits
 from radedit.harness.evidence.verdict import Rules, Verdict
 from radedit.harness.statistics.proportions import exact_proportion
 from radedit.harness.statistics.ranks import auroc
@@ -61,7 +61,8 @@ def freeze(path: Path, rules: Rules, limits: CheckLimits, truth: float) -> str:
     Raises:
         ValueError: If other rules stand there, or the file was changed.
     """
-    frozen = {"rules": asdict(replace(rules, fail_on=None)), "checks": asdict(limits), "truth": truth}
+    judged_by = {"checks": asdict(limits), "left": LEFT}
+    frozen = {"rules": asdict(replace(rules, fail_on=None)), **judged_by, "truth": truth}
     frozen = json.loads(json.dumps(frozen))
     named = content_hash(frozen)
     if not path.is_file():
