@@ -28,7 +28,7 @@ def arguments(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> li
     return [
         "+scenario=manifestation", "preset=smoke", "logger=csv", f"size={SIZE}", "n=3", "n_also=1", "n_cells=1",
         "n_own=4", "anatomy=null", "edit.steps=2", "edit.max_lost=1", "edit.threshold=-1", "edit.block=1",
-        "seeds='0,1'", f"generator.folder={tiny_bundle}",
+        "seeds=0,1", f"generator.folder={tiny_bundle}",
         *(override.replace("seed-0", "seed-${predictor.seed}") for override in overrides),
     ]  # fmt: skip
 

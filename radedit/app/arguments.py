@@ -17,7 +17,7 @@ Defaults = Callable[[], DictConfig]
 
 KEY = re.compile(r"[+~]{0,2}[\w./@:-]+")
 MEANT_FOR_HYDRA = {"''", '""', "[]", "{}"}  # first and last sign of a value
-NEVER_SWEPT = {"out"}  # a folder, also of commands that sweep by themselves
+NEVER_SWEPT = {"out", "seeds", "additions"}  # a folder, and what a scenario itself makes a sweep of
 PLAIN = re.compile(r"[^\[\]{}'\"\\()$,=:]*")  # an element of a list that can be told from its neighbours by commas
 
 

@@ -211,6 +211,7 @@ def values_of(command: str, *arguments: str) -> list[Any]:
         ("edit", {"out": "12", "image": "12", "prompt": "a${b"}),
         ("stress", {"out": "a,b", "realcxr": "2024_01", "anatomy": "1e3", "roots.data": "œdème (1)"}),
         ("stress", {"out": "2024_01", "realcxr": "[x", "anatomy": "true", "roots.data": "a${b"}),
+        ("stress", {"seeds": "0,1,2", "additions": "oedema,pacemaker"}),  # of which the scenario makes the sweep
     ],
 )
 def test_text_and_names_of_folders_stay_as_they_were_typed(command: str, typed: dict[str, str]) -> None:
