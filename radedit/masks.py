@@ -202,14 +202,14 @@ def boxes_complement(
         Pixels to edit and to keep, each bool, shape (1, H, W).
     """
     if mask is not None:
-        edit = _mask(sample, mask)
-        return _not_empty(edit, sample, f"mask {mask!r}"), ~dilate(edit, free_px)
-    if boxes not in sample.boxes:
+        edit = _not_empty(_mask(sample, mask), sample, f"mask {mask!r}")
+    elif boxes not in sample.boxes:
         raise ValueError(
             f"Record {sample.record.id!r} has no boxes {boxes!r}; it has {sorted(sample.boxes) or 'none'}."
         )
-    edit = _paint(sample.boxes[boxes], sample.image.shape)
-    return _not_empty(edit, sample, f"boxes {boxes!r}"), ~dilate(edit, free_px)
+    else:
+        edit = _not_empty(_paint(sample.boxes[boxes], sample.image.shape), sample, f"boxes {boxes!r}")
+    return edit, ~dilate(edit, free_px)
 
 
 def one_lung(sample: Sample, side: str) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,16 +38,14 @@ def main(out: Path) -> None:
     networks = list(obtain(members, out / "predictors_cheap", out / "images").networks.values())
     lines = [["w", "T", "free band, px", "kept, %", "called positive, %", "true counterfactuals", "finding left, %",
               "grey levels left"]]  # fmt: skip
-    for folder in sorted(
-        (one.parent for one in (out / "stress_sets").glob("acquisition-*/manifest.csv")),
-        key=lambda one: list(_setting(one).values()),
-    ):
+    folders = (path.parent for path in (out / "stress_sets").glob("acquisition-*/manifest.csv"))
+    for setting, folder in sorted((_setting(one), one) for one in folders if _is_of_training_images(one)):
         edits = {row["attr_record"]: bool(row["kept"]) for row in read_rows(folder) if row["attr_kind"] == "edit"}
         kept = [record for record, one in edits.items() if one]
         positive = {kind: _positive(networks, folder, kind, kept) for kind in ("edit", "counterfactual")}
         left = np.array([_left(folder, record) for record in kept])
         lines.append([
-            *(f"{value:g}" for value in _setting(folder).values()),
+            *(f"{value:g}" for value in setting),
             f"{100 * len(kept) / len(edits):.0f}",
             *(f"{100 * share:.1f}" for share in positive.values()),
             f"{100 * np.mean(list((failed_edits(folder) or {}).values())):.1f}",
@@ -55,18 +54,26 @@ def main(out: Path) -> None:
     print(markdown(lines))
 
 
-def _setting(folder: Path) -> dict[str, float]:
-    """Of a stress set's editor."""
-    made = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["fingerprint"]
-    return {
-        "w": made["editor"]["w"], "T": made["edit"]["steps"], "free_px": made["mask_strategy"].get("free_px", 0),
-    }  # fmt: skip
+def _made_from(folder: Path) -> dict[str, Any]:
+    """All that determines a stress set."""
+    return dict(json.loads((folder / "meta.json").read_text(encoding="utf-8"))["fingerprint"])
+
+
+def _is_of_training_images(folder: Path) -> bool:
+    return bool(_made_from(folder)["data"]["source"]["namespace"] == "predictor-train")
+
+
+def _setting(folder: Path) -> tuple[float, int, float]:
+    """w, T and the free band's width, px at 512."""
+    made = _made_from(folder)
+    return made["editor"]["w"], made["edit"]["steps"], made["mask_strategy"].get("free_px", 0)
 
 
 def _positive(networks: list[torch.nn.Module], folder: Path, kind: str, records: list[str]) -> float:
     """Share of the images of a kind that the classifiers call positive."""
     dataset = kind_dataset(folder, kind)
-    chosen = [record for record in dataset.records if record.id.rsplit("/", 1)[0] in set(records)]
+    asked = {f"{record}/{kind}" for record in records}
+    chosen = [record for record in dataset.records if record.id in asked]
     images = torch.stack([dataset.load(record).image for record in chosen])
     return float(np.mean([(probabilities(network, images) >= 0.5).float().mean() for network in networks]))
 

@@ -221,10 +221,7 @@ def _measures(
         if kind in rows and all(record in rows[kind] for record in records)
     }
     size = (images["edit"].shape[-2], images["edit"].shape[-1])
-    m_edit, m_keep = (
-        torch.stack([read_mask(stress_set / rows["source"][record][f"mask_m_{name}"], size) for record in records])
-        for name in ("edit", "keep")
-    )
+    m_edit = torch.stack([read_mask(stress_set / rows["source"][record]["mask_m_edit"], size) for record in records])
     edit, vae, source = images["edit"], images["vae"], images["source"]
     found = {
         "keep": torch.tensor([_number(rows["edit"][record]["keep_change_mean"]) for record in records]),

@@ -61,8 +61,8 @@ def freeze(path: Path, rules: Rules, limits: CheckLimits, truth: float) -> str:
     Raises:
         ValueError: If other rules stand there, or the file was changed.
     """
-    judged_by = {"checks": asdict(limits), "left": LEFT}
-    frozen = {"rules": asdict(replace(rules, fail_on=None)), **judged_by, "truth": truth}
+    rules = replace(rules, fail_on=None)
+    frozen: dict[str, Any] = {"rules": asdict(rules), "checks": asdict(limits), "left": LEFT, "truth": truth}
     frozen = json.loads(json.dumps(frozen))
     named = content_hash(frozen)
     if not path.is_file():
