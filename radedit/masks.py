@@ -31,7 +31,15 @@ def dilate(mask: Tensor, radius_px_at_512: float) -> Tensor:
 
     Returns:
         Pixels whose centre is within the radius of a pixel of the mask; bool, shape (1, H, W).
+
+    Raises:
+        ValueError: If the radius is negative.
     """
+    if not radius_px_at_512 >= 0:
+        raise ValueError(
+            f"A mask is to grow by {radius_px_at_512:g} pixels; expected 0 or more (free_px, dilation_px and "
+            "device_dilation_px of a mask strategy)."
+        )
     if not mask.any():
         return mask.clone()
     distance_px = ndimage.distance_transform_edt(~mask[0].numpy())

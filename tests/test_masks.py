@@ -91,6 +91,12 @@ def test_nothing_grows_to_nothing() -> None:
     assert not masks.dilate(blank(), 50).any()
 
 
+@pytest.mark.parametrize("mask", [rectangle(5, 5, 20, 20), blank()])
+def test_a_mask_does_not_grow_by_less_than_nothing(mask: Tensor) -> None:
+    with pytest.raises(ValueError, match="to grow by -16 pixels; expected 0 or more"):
+        masks.dilate(mask, -16)
+
+
 @pytest.mark.parametrize("function", [masks.dilate, masks.erode])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_argument_is_left_as_it_is(function: Callable[[Tensor, float], Tensor], share: float) -> None:

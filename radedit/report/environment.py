@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from importlib.resources import files
 
 import jinja2
@@ -54,11 +55,12 @@ def environment() -> jinja2.Environment:
 
 
 def in_unit(value: Estimate, unit: str) -> str:
-    """A share in per cent, anything else with its unit."""
+    """A share in per cent, anything else to a hundredth with its unit."""
     if unit == "share":
         between = numbers.interval(value)
         return f"{numbers.percent(value.value)} %{f' ({between})' if between else ''}"
-    return f"{amount_of(value)} {unit}"
+    low, high = (None if bound is None else round(bound, 2) for bound in (value.low, value.high))
+    return f"{amount_of(replace(value, value=round(value.value, 2), low=low, high=high))} {unit}"
 
 
 def amount_of(value: Estimate | float | None) -> str:

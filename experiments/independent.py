@@ -1,7 +1,7 @@
 """What independent classifiers see in edits of training images, beside what the oracle says: a line for each setting.
 
 python -m radedit.tune +scenario=acquisition tune.n=96 'tune.w=[3,5,8]' 'tune.steps=[8,10]'
-python experiments/5.2-acquisition/independent.py outputs
+python experiments/independent.py acquisition outputs 0 0.5          # strengths of the shortcut in their worlds
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from radedit.harness.predictors.classify import kind_dataset, probabilities
 from radedit.report.words.markdown import markdown
 from radedit.studies.shared.cheap_predictors import Family, obtain
 
-STRENGTHS, EACH = (0.0, 0.5), 4  # of the shortcut in their worlds: hardly any goes by the hospital
+EACH = 4  # classifiers of each strength
 FIRST_WORLD = 7000  # seeds that no other study uses
 
 
-def main(out: Path) -> None:
-    """Print the table of all stress sets of training images in the folder."""
+def main(scenario: str, out: Path, strengths: list[float]) -> None:
+    """Print the table of all of a removal's stress sets of training images in the folder."""
     torch.set_num_threads(1)
-    family: Family = instantiate(composed("detection", ["scenario=acquisition"]).cheap.family, _convert_="all")
-    strengths = [strength for strength in STRENGTHS for _ in range(EACH)]
-    worlds = [(strength, seed) for seed, strength in enumerate(strengths, FIRST_WORLD)]
+    family: Family = instantiate(composed("detection", [f"scenario={scenario}"]).cheap.family, _convert_="all")
+    worlds = [(strength, seed) for seed, strength in enumerate(np.repeat(strengths, EACH).tolist(), FIRST_WORLD)]
     members = [family.member(s, seed, replace(family.world_of(s), seed=seed)) for s, seed in worlds]
     networks = list(obtain(members, out / "predictors_cheap", out / "images").networks.values())
-    lines = [["w", "T", "free band, px", "kept, %", "called positive, %", "true counterfactuals", "finding left, %",
-              "grey levels left"]]  # fmt: skip
-    folders = (path.parent for path in (out / "stress_sets").glob("acquisition-*/manifest.csv"))
+    lines = [["w", "T", "free band, px", "keep_share", "kept, %",
+              *(f"strength {s:g}: edits / truth called positive, %" for s in strengths),
+              "finding left, %", "grey levels left"]]  # fmt: skip
+    folders = (path.parent for path in (out / "stress_sets").glob(f"{scenario}-*/manifest.csv"))
     for setting, folder in sorted((_setting(one), one) for one in folders if _is_of_training_images(one)):
         edits = {row["attr_record"]: bool(row["kept"]) for row in read_rows(folder) if row["attr_kind"] == "edit"}
         kept = [record for record, one in edits.items() if one]
-        positive = {kind: _positive(networks, folder, kind, kept) for kind in ("edit", "counterfactual")}
+        positive = [_positive(networks, folder, kind, kept) for kind in ("edit", "counterfactual")]
         left = np.array([_left(folder, record) for record in kept])
         lines.append([
             *(f"{value:g}" for value in setting),
             f"{100 * len(kept) / len(edits):.0f}",
-            *(f"{100 * share:.1f}" for share in positive.values()),
+            *(f"{100 * edit:.1f} / {100 * truth:.1f}" for edit, truth in zip(*positive, strict=True)),
             f"{100 * np.mean(list((failed_edits(folder) or {}).values())):.1f}",
             f"{left.mean():+.1f} ± {left.std():.1f}",
         ])  # fmt: skip
@@ -63,19 +63,21 @@ def _is_of_training_images(folder: Path) -> bool:
     return bool(_made_from(folder)["data"]["source"]["namespace"] == "predictor-train")
 
 
-def _setting(folder: Path) -> tuple[float, int, float]:
-    """w, T and the free band's width, px at 512."""
+def _setting(folder: Path) -> tuple[float, int, float, float]:
+    """w, T, the free band's width in px at 512, and the least share of a latent cell that is kept."""
     made = _made_from(folder)
-    return made["editor"]["w"], made["edit"]["steps"], made["mask_strategy"].get("free_px", 0)
+    free_px, keep_share = made["mask_strategy"].get("free_px", 0), made["edit"].get("keep_share", 0)
+    return made["editor"]["w"], made["edit"]["steps"], free_px, keep_share
 
 
-def _positive(networks: list[torch.nn.Module], folder: Path, kind: str, records: list[str]) -> float:
-    """Share of the images of a kind that the classifiers call positive."""
+def _positive(networks: list[torch.nn.Module], folder: Path, kind: str, records: list[str]) -> list[float]:
+    """Shares of the images of a kind that the classifiers of each strength call positive."""
     dataset = kind_dataset(folder, kind)
     asked = {f"{record}/{kind}" for record in records}
     chosen = [record for record in dataset.records if record.id in asked]
     images = torch.stack([dataset.load(record).image for record in chosen])
-    return float(np.mean([(probabilities(network, images) >= 0.5).float().mean() for network in networks]))
+    shares = [float((probabilities(network, images) >= 0.5).float().mean()) for network in networks]
+    return [float(share) for share in np.reshape(shares, (-1, EACH)).mean(axis=1)]
 
 
 def _left(folder: Path, record: str) -> float:
@@ -86,4 +88,4 @@ def _left(folder: Path, record: str) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]), [float(strength) for strength in sys.argv[3:]])
