@@ -103,6 +103,7 @@ def numbers_in(found: dict[str, Any]) -> Iterator[float]:
             yield float(value)
 
 
+@pytest.mark.slow
 def test_verdict_through_a_dicom_server_is_that_of_the_model_called_directly(words: list[str]) -> None:
     pynetdicom = pytest.importorskip("pynetdicom", reason="needs pynetdicom, of the extra [dicom]")
     direct = results_of("+scenario=manifestation", *words, "predictor=built",
@@ -190,6 +191,7 @@ def test_verdict_from_masks_is_that_of_the_segmenter_called_directly(words: list
     same(direct, results_of(*scenario, *told))
 
 
+@pytest.mark.slow
 def test_answers_to_another_stress_set_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     scenario = ["+scenario=manifestation", *words]
     assert run(export.main, [*scenario, "to=box"]) == 2

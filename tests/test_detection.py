@@ -48,6 +48,7 @@ def results(arguments: list[str], out: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_world_is_judged_under_every_generator(results: dict[str, Any]) -> None:
     assert list(results["generators"]) == GENERATORS
     gaps = {row["predictor"]: row["gap"] for row in results["generators"]["whole"]["rows"]}
@@ -58,6 +59,7 @@ def test_every_world_is_judged_under_every_generator(results: dict[str, Any]) ->
         assert found["biased"]["fail"]["n"] + found["others"]["fail"]["n"] == 2
 
 
+@pytest.mark.slow
 def test_worlds_differ_in_their_patients(out: Path, results: dict[str, Any]) -> None:
     patients = []
     for row in results["generators"]["whole"]["rows"]:
@@ -66,6 +68,7 @@ def test_worlds_differ_in_their_patients(out: Path, results: dict[str, Any]) -> 
     assert len(set(patients)) == 2 and {namespace for _, namespace in patients} == {"detection-train"}
 
 
+@pytest.mark.slow
 def test_table_and_pictures_are_there(results: dict[str, Any], out: Path) -> None:
     folder = out / "detection" / "manifestation"
     text = (folder / "table.md").read_text()
@@ -75,6 +78,7 @@ def test_table_and_pictures_are_there(results: dict[str, Any], out: Path) -> Non
             assert min(picture.size) > 400
 
 
+@pytest.mark.slow
 def test_second_run_trains_and_edits_nothing(
     arguments: list[str], results: dict[str, Any], out: Path, trained: list[str]
 ) -> None:

@@ -48,6 +48,7 @@ def test_an_image_is_edited_as_the_release_is_called(published: Path, image: lis
     assert found["change"]["square_to_vae_round_trip"]["edit_mask"]["mean"] > 0
 
 
+@pytest.mark.slow
 def test_a_stress_set_is_made_and_scored_as_the_model_card_has_it(published: Path) -> None:
     arguments = ["+scenario=manifestation", "preset=smoke", "logger=csv", "run=[generate]", "seeds='0'"]
     small = [f"size={SIZE}", "n=1", "n_also=1", "edit.block=1", "edit.max_lost=1", "anatomy=null", "steps=10"]
@@ -59,6 +60,7 @@ def test_a_stress_set_is_made_and_scored_as_the_model_card_has_it(published: Pat
     assert -1 <= float(row["cosine"]) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("editor", "draws"), [("radedit", False), ("released_compat", True)])
 def test_only_the_released_editor_draws_its_latents(
     tiny_bundle: Path, image: list[str], monkeypatch: pytest.MonkeyPatch, editor: str, draws: bool

@@ -37,7 +37,9 @@ def words(scenario: str, bundle: Path, out: Path) -> list[str]:
     return [f"+scenario={scenario}", *TINY, f"generator.folder={bundle}", f"out={out}"]
 
 
-@pytest.fixture(scope="module", params=["manifestation", pytest.param("population", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in ("manifestation", "population")]
+)
 def study(
     request: pytest.FixtureRequest, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path, list[str]]:

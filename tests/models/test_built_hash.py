@@ -180,6 +180,7 @@ def test_what_can_not_be_hashed_is_never_found_again_and_says_so(
     assert caplog.text.count("can't be hashed") == 3 and "predictions are not kept for another run" in caplog.text
 
 
+@pytest.mark.slow
 def test_hash_is_the_same_in_another_process(tmp_path: Path) -> None:
     import subprocess
 

@@ -271,7 +271,8 @@ def test_a_second_training_in_the_same_folder_is_told_who_is_at_it(
     assert f"run is being written by process {os.getpid()} on " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.slow), 3])  # a validation follows the fourth
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [2, 3])  # a validation follows the fourth
 def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on_behind_it(
     step: int, diffusion: list[str], losses: Path, in_folder: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
@@ -298,6 +299,7 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on_behind_it(
     assert all(len(found) == 1 for found in noted(losses).values())
 
 
+@pytest.mark.slow
 def test_a_loader_that_is_killed_is_told_of_and_the_same_command_goes_on(
     diffusion: list[str], losses: Path, in_folder: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

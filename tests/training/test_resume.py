@@ -114,10 +114,7 @@ def last(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "experiment",
-    [
-        name if name in ("diffusion with loaders", "ptx_confounded_classifier") else pytest.param(name, marks=SLOW)
-        for name in EXPERIMENTS
-    ],
+    [name if name == "ptx_confounded_classifier" else pytest.param(name, marks=SLOW) for name in EXPERIMENTS],
 )
 def test_a_resumed_training_ends_as_an_unbroken_one(experiment: str, tmp_path: Path, shell: Shell) -> None:
     unbroken, broken = shell.unbroken(experiment), tmp_path / "broken"

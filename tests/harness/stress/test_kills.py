@@ -68,7 +68,8 @@ def in_a_child(work: Callable[[], object], kill_after: float) -> bool:
     return code != 0
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [50])
 def test_a_run_killed_at_random_points_gives_the_files_of_an_undisturbed_one(
     kills: int, make: Make, undisturbed: Path, tmp_path: Path
 ) -> None:

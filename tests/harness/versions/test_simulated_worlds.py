@@ -26,6 +26,7 @@ def worlds(repository: Path) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_a_planted_failure_is_named_first_and_none_is_named_where_none_was_planted(worlds: ModuleType) -> None:
     for i, seed in enumerate(WORLDS):
         trial, planted = worlds.Trial(seed, 200), worlds.PLANTED[i % 3]
@@ -34,6 +35,7 @@ def test_a_planted_failure_is_named_first_and_none_is_named_where_none_was_plant
         assert worlds.groups_found(trial).worst is None
 
 
+@pytest.mark.slow
 def test_a_worse_version_is_refused_and_an_equal_one_is_not(worlds: ModuleType) -> None:
     for seed in WORLDS:
         trial = worlds.Trial(seed, 400)
