@@ -11,6 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -241,6 +242,7 @@ def test_primary_configs_compose() -> None:
     check(*((primary, [first_recipe(primary)]) for primary in PRIMARIES))
 
 
+@pytest.mark.slow
 def test_experiments_and_scenarios_compose() -> None:
     check(*((PRIMARY_OF[recipe.relative_to(CONF).parts[0]], [as_override(recipe)]) for recipe in RECIPES))
 
@@ -263,6 +265,7 @@ def test_settings_have_scenarios() -> None:
     assert not without, f"conf/shift/ has nothing for {sorted(without)}"
 
 
+@pytest.mark.slow
 def test_options_compose_into_a_primary_config() -> None:
     homeless = [name(option) for option in OPTIONS if option not in [*SHIFTED, *SETTINGS] and not home(option)]
     assert not homeless, f"{homeless} belong to no group of {PRIMARIES}"

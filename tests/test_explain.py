@@ -18,6 +18,8 @@ from radedit.models.predictors import load_predictor
 from tests.commands import run, save_tiny_predictors
 from tests.tiny_bundle import SIZE
 
+pytestmark = pytest.mark.slow
+
 KEY = "confounded_classifier"
 
 
@@ -136,7 +138,6 @@ def test_every_classifying_predictor_has_a_grad_cam(explained: dict[str, Any]) -
         assert all(says["grad_cam"]["max"] >= 0 for says in image["predictors"].values())
 
 
-@pytest.mark.slow
 def test_again_and_with_weights_that_have_moved_is_the_same_page(out: Path, place: Path) -> None:
     (folder,) = (out / "stress").glob("manifestation-*")
     found = json.loads((folder / "results.json").read_text())

@@ -22,6 +22,8 @@ from radedit.harness.stress.scenario import StressData
 from radedit.phantom.reports import phrases
 from radedit.studies.detection.tester import worlds_of
 
+pytestmark = pytest.mark.slow
+
 CONF = Path(__file__).resolve().parents[1] / "conf"
 DATASET = "radedit.data.datasets.phantom.PhantomDataset"
 FEW = 6  # records of each world of a study

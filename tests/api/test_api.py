@@ -131,6 +131,7 @@ def test_every_function_has_an_example() -> None:
 # stress
 
 
+@pytest.mark.slow
 def test_stress_gives_what_the_command_gives_of_a_table_a_frame_and_a_data_set(
     manifest: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:

@@ -27,6 +27,8 @@ from radedit.training.diffusion import DiffusionTraining
 from tests.clean_process import clean_process
 from tests.commands import run
 
+pytestmark = pytest.mark.slow
+
 STEPS = 40
 IMAGES = ["train.n=6", "val.n=3", "batch_size=2"]
 CLASSIFIER = [
@@ -151,7 +153,6 @@ def killed(process: Any, losses: Path, steps: int, seconds: float) -> bool:
     return process.exitcode != 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kills", [20])
 def test_a_training_killed_at_random_points_has_the_losses_and_weights_of_an_undisturbed_one(
     kills: int, diffusion: list[str], losses: Path, in_folder: Callable[[str], Path]
@@ -271,7 +272,6 @@ def test_a_second_training_in_the_same_folder_is_told_who_is_at_it(
     assert f"run is being written by process {os.getpid()} on " in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 3])  # a validation follows the fourth
 def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on_behind_it(
     step: int, diffusion: list[str], losses: Path, in_folder: Callable[[str], Path],
@@ -299,7 +299,6 @@ def test_ctrl_c_finishes_the_step_and_the_same_command_goes_on_behind_it(
     assert all(len(found) == 1 for found in noted(losses).values())
 
 
-@pytest.mark.slow
 def test_a_loader_that_is_killed_is_told_of_and_the_same_command_goes_on(
     diffusion: list[str], losses: Path, in_folder: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

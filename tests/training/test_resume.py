@@ -17,12 +17,13 @@ from torch import Tensor
 from radedit.train import main
 from radedit.training.classifier import ClassifierTraining
 
+pytestmark = pytest.mark.slow
+
 STEPS, STOP = 6, 4
 TINY = [
     "logger=csv", "size=32", f"max_steps={STEPS}", "ckpt_every=2", "threads=1", "bundle=bundle",
     "trainer.accelerator=cpu", "trainer.val_check_interval=2", "trainer.enable_progress_bar=false",
 ]  # fmt: skip
-SLOW = pytest.mark.slow
 IMAGES = "data.train.n=6 data.val.n=3 data.batch_size=2 +data.workers=1"
 EXPERIMENTS = {  # experiment → what makes it tiny, and what it trains
     "autoencoder": (
@@ -114,7 +115,7 @@ def last(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "experiment",
-    [name if name == "ptx_confounded_classifier" else pytest.param(name, marks=SLOW) for name in EXPERIMENTS],
+    EXPERIMENTS,
 )
 def test_a_resumed_training_ends_as_an_unbroken_one(experiment: str, tmp_path: Path, shell: Shell) -> None:
     unbroken, broken = shell.unbroken(experiment), tmp_path / "broken"
@@ -149,7 +150,7 @@ def test_the_seed_names_the_first_weights(tmp_path: Path, shell: Shell) -> None:
     assert exported(tmp_path) == exported(first)
 
 
-@pytest.mark.parametrize("best", [2, pytest.param(4, marks=SLOW), 6])
+@pytest.mark.parametrize("best", [2, 4, 6])
 def test_the_best_step_is_exported_even_if_the_training_broke_after_it(
     best: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Shell
 ) -> None:

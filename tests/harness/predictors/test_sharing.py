@@ -25,6 +25,8 @@ from radedit.types import Record, Sample
 from tests.harness.conftest import SIZE, Remembering
 from tests.harness.stress.test_kills import content
 
+pytestmark = pytest.mark.slow
+
 BLOCKS = 8
 FINGERPRINT = {"toy": 1}
 
