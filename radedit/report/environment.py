@@ -40,6 +40,7 @@ def environment() -> jinja2.Environment:
         "measured": _measured,
         "p_value": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
         "unbroken": numbers.unbroken,
+        "boundless": performance.boundless,
         "capitalize_first": capitalized,
     }
     environment.globals |= {

@@ -62,7 +62,8 @@ def versions() -> dict[str, str]:
 def machine() -> str:
     """Processor or GPU, and how many threads torch uses."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
-    return f"{device}, {torch.get_num_threads()} threads, {platform.system()}"
+    threads = torch.get_num_threads()
+    return f"{device}, {threads} {'thread' if threads == 1 else 'threads'}, {platform.system()}"
 
 
 def _processor() -> str:

@@ -27,6 +27,7 @@ from radedit.harness.stress.block_editor import UNTOUCHED
 Name = Literal["kept", "residual", "shortcut", "strength", "keep", "outside", "round_trip"]
 BATCH = 32
 LEFT = 0.25  # with more of its pattern a finding is still seen; our choice, experiments/5.2-acquisition
+_MORE_IMAGES = "Edit more images: with so few the interval is too wide."
 KINDS = ("source", "vae", "edit", "sham", "counterfactual", "reference")
 
 
@@ -90,9 +91,9 @@ class Check:
 
     def sentence(self) -> str:
         """Why no model is judged, where the check does not hold."""
-        found = "" if self.value is None else f" {_written(self.value, self.unit)} was found"
+        found = "" if self.value is None else f" found {_written(self.value, self.unit)}"
         beside = "" if self.beside is None else f", {_written(self.beside, self.unit)} where nothing was edited"
-        return f"{self.question} No:{found}{beside}; {self.limit} is required. {self.remedy}"
+        return f"{self.question} No:{found}{beside}; required {self.limit}. {self.remedy}"
 
 
 def reasons(checks: Sequence[Check]) -> list[str]:
@@ -254,27 +255,30 @@ def _kept(edits: _Edits, threshold: float, limits: CheckLimits, addition: bool) 
     more = edits.mean(edits.kept.astype(float) - shares[kind], kept_only=False)
     beside = edits.mean(shares[kind], kept_only=False)
     enough = more is not None and more.low is not None and more.low > limits.kept_more and value.value >= limits.kept
-    limit = f"at least {limits.kept:.0%}, and by the interval {100 * limits.kept_more:g} points more than these"
+    if more is not None and more.value > limits.kept_more and value.value >= limits.kept:
+        remedy = _MORE_IMAGES
+    limit = f"at least {100 * limits.kept:g} %, and by the interval {100 * limits.kept_more:g} points more than these"
     yield Check("kept", question, enough, value, beside, "share", limit, remedy)
 
 
 def _judged(edits: _Edits, limits: CheckLimits) -> Iterator[Check]:
     """Is the finding gone and the shortcut still there, where true counterfactuals say so?"""
-    remedy = "Use a larger weight, or a generator that has learned longer; radedit.tune tries weights."
+    weight = "Use a larger weight, or a generator that has learned longer; radedit.tune tries weights."
     residual = edits.mean(edits.residual)
     unknown = "No image is known without the finding, so no oracle can judge; radedit.reader_study can."
     yield Check(
-        "residual", "Is the finding gone from the kept edits?",
+        "residual", "Is the finding left in few of the kept edits?",
         None if residual is None else residual.high is not None and residual.high <= limits.residual,
-        residual, None, "share", f"upper end at most {limits.residual:.0%}",
-        remedy if residual is not None else unknown,
+        residual, None, "share", f"upper end at most {100 * limits.residual:g} %",
+        unknown if residual is None else weight if residual.value > limits.residual else _MORE_IMAGES,
     )  # fmt: skip
     shortcut = edits.mean(edits.shortcut)
     yield Check(
         "shortcut", "Do the kept edits still show the shortcut?",
         None if shortcut is None else shortcut.low is not None and shortcut.low >= limits.shortcut,
-        shortcut, None, "share", f"lower end at least {limits.shortcut:.0%}",
-        "Enlarge m_keep, or use an editor that heeds it." if shortcut is not None else unknown,
+        shortcut, None, "share", f"lower end at least {100 * limits.shortcut:g} %",
+        unknown if shortcut is None
+        else "Enlarge m_keep, or use an editor that heeds it." if shortcut.value < limits.shortcut else _MORE_IMAGES,
     )  # fmt: skip
 
 
@@ -307,7 +311,7 @@ def _outside(edits: _Edits, limits: CheckLimits) -> Check:
     return Check(
         "outside", "Is most of the image outside m_edit unchanged?",
         None if value is None else value.value <= limits.outside, value, None, "share",
-        f"at most {limits.outside:.0%} of its pixels changed by more than 8 grey levels",
+        f"at most {100 * limits.outside:g} % of its pixels (m_keep counts) changed by more than 8 grey levels",
         "Use a smaller weight, or DiffEdit’s masks.",
     )  # fmt: skip
 
@@ -342,4 +346,4 @@ def _written(estimate: Estimate, unit: str) -> str:
 
     known = estimate.low is not None and estimate.high is not None
     between = f" ({say(estimate.low)} to {say(estimate.high)})" if known else ""  # type: ignore[arg-type]
-    return f"{say(estimate.value)}{between}{' %' if share else f' {unit}'}"
+    return f"{say(estimate.value)} {'%' if share else unit}{between}"

@@ -192,6 +192,8 @@ def contrast(worse: Measured, better: Measured, yardstick: Yardstick, records: S
         for chain in (chains[0], chains[1])
     ]
     difference = crossed_difference(shift[0], shift[1], chains[0]["edit"].patients)
+    if difference.low == difference.high:  # nothing varies, so that a bootstrap can't say what might
+        difference = replace(difference, low=None, high=None)
     return Contrast(worse=worse.key, better=better.key, n=len(records), difference=difference)
 
 

@@ -105,7 +105,7 @@ def requirements(rules: Rules, limits: CheckLimits, *, addition: bool) -> dict[s
     if addition:
         return found
     most_wrong = {
-        "the finding gone from the kept edits (checks.residual)": limits.residual,
+        "the finding left in few of the kept edits (checks.residual)": limits.residual,
         "the shortcut still in the kept edits (checks.shortcut)": 1 - limits.shortcut,
         "the originals seen as positive (rules.sensitivity)": 1 - rules.sensitivity,
         "the references seen as negative (rules.specificity)": 1 - rules.specificity,

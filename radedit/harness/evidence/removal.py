@@ -165,12 +165,13 @@ def qualification(one: Measured, scenario: Removal, every: Sequence[str], rules:
         low, high = scenario.qualifies.get(one.role, {}).get(cell, (None, None))
         where = f"{finding_name} {'+' if finding else '−'}, {shortcut_name} {'+' if shortcut else '−'}"
         if low is not None and accuracy.value < low:
-            short.append(f"{accuracy.value:.0%} right where {where}; at least {low:.0%} expected")
+            short.append(f"{100 * accuracy.value:.0f} % right where {where}; at least {100 * low:.0f} % expected")
         if high is not None and accuracy.value > high:
             short.append(
-                f"{accuracy.value:.0%} right where {where}; at most {high:.0%} expected of one that takes the shortcut"
+                f"{100 * accuracy.value:.0f} % right where {where}; at most {100 * high:.0f} % expected of one that "
+                "takes the shortcut"
             )
-    why = "; ".join(short) or "all cells are as its training makes one expect"
+    why = ". ".join(short) or "all cells are as its training makes one expect"
     asked = bool(cells or short)
     return Qualification(qualified=not short if asked else None, why=why if asked else "", cells=cells)
 

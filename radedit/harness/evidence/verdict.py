@@ -312,10 +312,11 @@ def _control_holds(found: Measures, rules: Rules, level: float = LEVEL) -> bool:
 def _why(found: Measures, rules: Rules, outcome: Outcome) -> Iterator[str]:
     low, high = worst_cases(found, rules.limit)
     limit = f"the limit of {_points(rules.limit, sign=False)}"
+    less, more = f"at least {_points(low)} after all that editing may have added", f"at most {_points(high)} after all"
     if outcome == "fail":
-        yield f"{_found(found)}; at least {_points(low)} with all that editing may have added taken off, above {limit}."
+        yield f"{_found(found)}; {less} is subtracted, above {limit}."
     elif outcome == "pass":
-        yield f"{_found(found)}; at most {_points(high)} with all that editing may have hidden put on, below {limit}."
+        yield f"{_found(found)}; {more} that it may have hidden is added, below {limit}."
         if found.control is not None:
             yield _blinded(found.control.at(), rules, "less than")
     elif high < rules.limit:

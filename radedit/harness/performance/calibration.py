@@ -44,7 +44,9 @@ def expected_calibration_error(probabilities: Rows, labels: Rows, patients: Sequ
     perfect model is above 0, too, and that of its resamples more so.
     """
     target = torch.from_numpy(labels.astype(np.int64))
-    per_seed = [float(binary_calibration_error(torch.from_numpy(p), target, n_bins=BINS)) for p in probabilities]
+    per_seed = [
+        float(binary_calibration_error(torch.from_numpy(p).contiguous(), target, n_bins=BINS)) for p in probabilities
+    ]
     value = float(np.mean(per_seed))
     names, patient = patient_index(patients)
     if len(names) < 2:

@@ -33,6 +33,8 @@ class Cost:
     megabytes: float
 
     def __str__(self) -> str:
+        if self.done >= self.records:
+            return f"All {self.records} records are edited already, {self.megabytes:.0f} MB."
         left = f"{self.records - self.done} of {self.records}" if self.done else str(self.records)
         return (
             f"Editing {left} records: about {self.calls:,} network calls, "

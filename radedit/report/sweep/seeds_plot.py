@@ -34,7 +34,7 @@ def seeds_plot(results: Results, name: str, *, narrow: bool = False) -> Markup:
     low = max(0.0, math.floor((min(values, default=0.0) - 0.02) / 0.25) * 0.25)  # dots need no zero, but room
     every = 0.25 if low < 0.5 else 0.1 if low < 0.75 else 0.05
     axis = Axis(14, NARROW - 22, low) if narrow else Axis(240, 980, low)
-    axis.draw(sheet, 26, bottom, title=f"{wording(results).measure}, a dot a training", every=every)
+    axis.draw(sheet, 26, bottom, title=f"{wording(results).measure}; each dot is one training", every=every)
     y = 0.0
     for predictor, rows in groups:
         sheet.text(0, y + 18, predictor.name, bold=True, size=14)

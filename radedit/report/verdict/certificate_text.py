@@ -91,8 +91,8 @@ def rules_in_words(content: Certificate) -> list[str]:
     }
     return [
         f"Shift effect: {content.measure}.",
-        f"Fail if it is above {percent(rules.limit)} points even with all that editing may have added taken off, pass "
-        "if below with all that it may have hidden put on (artefact, edits that failed), else undecided.",
+        f"Fail if it is above {percent(rules.limit)} points even after all that editing may have added is subtracted, "
+        "pass if it is below after all that it may have hidden is added (artefact, edits that failed), else undecided.",
         f"Undecided, too, with fewer than {rules.min_n} records.",
         *(
             [f"To pass, editing must take less than {percent(rules.control_limit)} points of sensitivity."]

@@ -139,7 +139,14 @@ def _support(results: Results, lead: PredictorEntry) -> list[str]:
 
 def _cautions(results: Results, shown: list[PredictorEntry]) -> list[str]:
     words = wording(results)
-    cautions = [*(f"The generator is weak: {weakness}." for weakness in results.weaknesses), *results.remarks]
+    failed = sum(check.holds is False for check in results.checks)
+    of = f"{failed} of {len(results.checks)} checks of the edits"
+    unchecked = [f"{of} {'does' if failed == 1 else 'do'} not hold, so no model is judged."] if failed else []
+    cautions = [
+        *unchecked,
+        *(f"The generator is weak: {weakness}." for weakness in results.weaknesses),
+        *results.remarks,
+    ]
     for predictor in shown:
         if predictor.qualified is False:
             reason = f": {predictor.why}" if predictor.why else ""

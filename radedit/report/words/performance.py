@@ -12,6 +12,8 @@ HEAD = (
     "calibration slope", "ECE",
 )  # fmt: skip
 
+WIDEST = 20.0
+
 
 def threshold_sentences(results: Results) -> list[str]:
     """At which thresholds the models were tested, and why."""
@@ -46,8 +48,13 @@ def _per_cent(estimate: Estimate | None) -> str:
 
 
 def _number(estimate: Estimate | None) -> str:
-    if estimate is None:
+    if estimate is None or boundless(estimate):
         return NONE
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})".replace("-", "\N{MINUS SIGN}")
+        return f"{estimate.value:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})".replace("-", "\N{MINUS SIGN}")
+
+
+def boundless(estimate: Estimate) -> bool:
+    """Whether an interval is so wide that the number says nothing, as a slope where the classes are nearly apart."""
+    return estimate.low is not None and estimate.high is not None and estimate.high - estimate.low > WIDEST

@@ -53,7 +53,8 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     panels["synthetic"].set_xlabel(f"{measure} on true counterfactuals of the same patients, %", fontsize=10, color=INK)
     panels["synthetic"].set_ylabel(f"{measure} on edits, %", fontsize=10, color=INK)
     _legend(figure, found["rows"], results["measure"])
-    figure.text(0.012, 0.955, results["title"], fontsize=13, color=INK, weight="bold", va="center")
+    size = min(13, 950 / len(results["title"]))  # a long one in one line
+    figure.text(0.012, 0.955, results["title"], fontsize=size, color=INK, weight="bold", va="center")
     figure.text(
         0.988, 0.018,
         f"n = {found['n']} {'kept ' if 'kept' in results else ''}edits of {found['patients']} patients, "

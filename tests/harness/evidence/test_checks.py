@@ -28,7 +28,7 @@ def painted(*, finding: bool, shortcut: bool) -> Tensor:
 
 def write_set(
     folder: Path, edit: Tensor, *, kept: bool = True, untouched: float | None = -0.1, keep_change: float = 0.0,
-    vae_noise: float = 0.0, counterfactual: bool = True,
+    vae_noise: float = 0.0, counterfactual: bool = True, n: int = N,
 ) -> Path:  # fmt: skip
     """A stress set in which every edit is the same image; `untouched` is the score of replay and keep-sham."""
     source = painted(finding=True, shortcut=True)
@@ -47,7 +47,7 @@ def write_set(
     m_edit[:, *FINDING], m_keep[:, *SHORTCUT] = True, True
     rows: list[dict[str, Any]] = []
     images: dict[str, Tensor] = {}
-    for number in range(N):
+    for number in range(n):
         record = f"p{number}"
         for kind, image in kinds.items():
             path = image_path(kind, record)
@@ -159,8 +159,15 @@ def test_a_failed_check_says_what_was_found_and_what_to_do(tmp_path: Path) -> No
         for text in reasons(list(checked(write_set(tmp_path / "set", painted(finding=True, shortcut=True))).values()))
         if "finding" in text
     )
-    assert sentence.startswith("Is the finding gone from the kept edits? No: 100 (")
+    assert sentence.startswith("Is the finding left in few of the kept edits? No: found 100 % (")
     assert "larger weight" in sentence
+
+
+def test_a_check_that_only_lacks_images_asks_for_more_of_them(tmp_path: Path) -> None:
+    good = painted(finding=False, shortcut=True)
+    few = checked(write_set(tmp_path / "set", good, n=4))
+    assert {name for name, check in few.items() if check.holds is False} == {"residual", "shortcut"}
+    assert all(few[name].remedy.startswith("Edit more images") for name in ("residual", "shortcut"))
 
 
 @pytest.mark.parametrize("limits", [{"kept": 50.0}, {"residual": -0.1}, {"outside": 8.0}])

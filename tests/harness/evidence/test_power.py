@@ -69,7 +69,7 @@ def test_a_smaller_limit_takes_more_records() -> None:
 def test_requirements_name_what_the_checks_take_however_well_all_goes() -> None:
     found = requirements(RULES, CheckLimits(), addition=False)
     assert found["records that are judged (rules.min_n)"] == 30
-    residual = found["the finding gone from the kept edits (checks.residual)"]
+    residual = found["the finding left in few of the kept edits (checks.residual)"]
     high = [mean_of(np.zeros((1, n)), [str(i) for i in range(n)]).at().high for n in (residual - 1, residual)]
     assert high[0] is not None and high[1] is not None and high[1] < 0.15 <= high[0]
     assert list(requirements(RULES, CheckLimits(), addition=True)) == ["records that are judged (rules.min_n)"]
