@@ -25,7 +25,7 @@ def main(config: DictConfig) -> None:
     from radedit.app.stress_sets import of_images, requested, require
     from radedit.app.tested_model import own_test_of
     from radedit.data.blinded.export import ANSWERS, draw_key, write_images, write_template
-    from radedit.data.blinded.key import key_text
+    from radedit.data.blinded.key import DIGITS, key_text, read_key
     from radedit.data.io.atomic import write_atomically
     from radedit.data.io.provenance import made_by
     from radedit.data.stress_set import content_hash_of
@@ -48,10 +48,16 @@ def main(config: DictConfig) -> None:
     folder = Path(config.to or Path(config.out) / "exports" / f"{key.scenario}-{key.hash[:12]}").expanduser()
     prepare_folder(folder)
     given = folder / GIVEN
+    if (folder / KEY).is_file() and (before := read_key(folder / KEY).hash) != key.hash:
+        raise ValueError(
+            f"{folder} holds export {before[:DIGITS]}, and answers to it can't be read with the key of this one, "
+            f"{key.hash[:DIGITS]}. Choose another folder (to=…), or move that one away."
+        )
     write_images(key, sets, given, format=config.format, view=config.view)
     is_addition = isinstance(what.scenario, Addition)
     columns = [f"mask_{name}" for name in what.scenario.structures] if is_addition else ["probability"]
-    write_template(key, given, columns)
+    if not (given / ANSWERS).is_file():  # one that is there may be filled
+        write_template(key, given, columns)
     write_atomically(folder / KEY, key_text(key, made_by() | {"command": typed_command("export")}))
     asked = "masks" if is_addition else f"how probable {what.scenario.words['finding']} is"
     print(

@@ -233,7 +233,15 @@ def one_lung(sample: Sample, side: str) -> tuple[Tensor, Tensor]:
     other = {"left": "right", "right": "left"}.get(side)
     if other is None:
         raise ValueError(f"side is {side!r}, but must be 'left' or 'right', as the patient sees it.")
-    return _not_empty(_mask(sample, f"{side}_lung"), sample, f"mask '{side}_lung'"), _mask(sample, f"{other}_lung")
+    edit = _not_empty(_mask(sample, f"{side}_lung"), sample, f"mask '{side}_lung'")
+    keep = _mask(sample, f"{other}_lung")
+    right, left = (edit, keep) if side == "right" else (keep, edit)
+    if keep.any() and _middle(right) > _middle(left):
+        raise ValueError(
+            f"The mask 'right_lung' of record {sample.record.id!r} lies to the image's right of 'left_lung'. Sides are "
+            "the patient's: exchange the two masks, or mirror the image."
+        )
+    return edit, keep
 
 
 def both_lungs(sample: Sample) -> tuple[Tensor, Tensor]:
@@ -287,6 +295,11 @@ def _mask(sample: Sample, name: str) -> Tensor:
             "Apply the same resize and crop to both; see radedit.data.image.transforms.preprocess."
         )
     return mask
+
+
+def _middle(mask: Tensor) -> float:
+    """Mean column of its pixels."""
+    return float(mask.nonzero()[:, -1].double().mean())
 
 
 def _not_empty(edit: Tensor, sample: Sample, source: str) -> Tensor:

@@ -17,7 +17,8 @@ def main(config: DictConfig) -> None:
     from radedit.app.sweeps import put_together
     from radedit.harness.sweep.finished_run import read_run
 
-    runs = [read_run(Path(folder).expanduser()) for folder in config.runs]
+    folders = [config.runs] if isinstance(config.runs, str) else config.runs
+    runs = [read_run(Path(folder).expanduser()) for folder in folders]
     how = instantiate(config.logger) if config.get("logger") else None
     if code := put_together(runs, Path(config.out), how if isinstance(how, RunLogger) else None):
         raise SystemExit(code)

@@ -287,6 +287,12 @@ def test_one_lung_is_edited_and_the_other_kept(side: str, edited: Tensor, kept: 
     assert torch.equal(edit, edited) and torch.equal(keep, kept)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_exchanged_lungs_are_seen(side: str) -> None:
+    with pytest.raises(ValueError, match="'right_lung' .* lies to the image's right of 'left_lung'"):
+        masks.one_lung(sample({"right_lung": LEFT, "left_lung": RIGHT}), side)
+
+
 @pytest.mark.parametrize("side", ["Left", "both", ""])
 def test_lungs_have_two_sides(side: str) -> None:
     with pytest.raises(ValueError, match="must be 'left' or 'right'"):

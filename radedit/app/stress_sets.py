@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from radedit import __version__
+from radedit.app.numbers import check_numbers
 from radedit.app.own_code import own_code
 from radedit.data.io.fingerprint import content_hash
 from radedit.data.stress_set import require_whole_set
@@ -56,6 +57,7 @@ def requested(config: DictConfig, images: Dataset | None = None) -> RequestedSet
         config: As `conf/stress.yaml` composes, at one point of its sweep.
         images: Of the user, in place of `dataset.images`; None where the configuration names them.
     """
+    check_numbers(config)
     scenario: Removal | Addition = instantiate(config.scenario, _convert_="all")
     data: StressData = of_images(config.dataset, images)
     bundle: Bundle = instantiate(config.generator, _convert_="all")

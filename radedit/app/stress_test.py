@@ -16,6 +16,7 @@ from radedit.app.command import typed_command
 from radedit.app.configuration import close_logger
 from radedit.app.jobs import note_job
 from radedit.app.loggers import noted, open_logger, spoils_nothing
+from radedit.app.numbers import check_numbers
 from radedit.app.processes import Process, this_process
 from radedit.app.stress_sets import RequestedSet, requested
 from radedit.app.tested_model import Given, is_own, put_own_model, tested_models
@@ -118,6 +119,7 @@ def plan(config: DictConfig, given: Given = NOTHING) -> StressTest:
         torch.set_num_threads(config.threads)
     if unknown := set(config.run) - set(STEPS):
         raise ValueError(f"run has {', '.join(sorted(unknown))}; allowed are {', '.join(STEPS)}.")
+    check_numbers(config)
     process = this_process()
     # The first process does what is not shared.
     steps = [step for step in config.run if step == "generate" or process.rank == 0]

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from radedit.data.blinded.dicom_write import WHAT, new_uid, write_dicom
-from radedit.data.blinded.key import Item, Key, digest_of
+from radedit.data.blinded.key import DIGITS, EXPORT, Item, Key, digest_of
 from radedit.data.image.files import write_png
 from radedit.data.image.transforms import preprocess
 from radedit.data.io.progress import Progress
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 FORMATS = ("dicom", "png")
 SUFFIX = {"dicom": ".dcm", "png": ".png"}
 IMAGES, ANSWERS = "images", "answers.csv"
-ABOUT = ("id", "file", "sop_instance_uid")  # columns that the table to fill has of every image
+ABOUT = ("id", "file", "sop_instance_uid", EXPORT)  # columns that the table to fill has of every image
 
 
 def draw_key(sets: Mapping[str, Dataset], *, scenario: str, stress_set: str, size: int, seed: int, format: str) -> Key:
@@ -44,7 +44,7 @@ def draw_key(sets: Mapping[str, Dataset], *, scenario: str, stress_set: str, siz
         ValueError: If there is no such format, or no image.
     """
     if format not in FORMATS:
-        raise ValueError(f"format is {format!r}; allowed are {', '.join(FORMATS)}.")
+        raise ValueError(f"format is {format!r}; allowed are {', '.join(FORMATS)} and parquet.")
     shows: dict[str, dict[str, list[str]]] = {}
     for name, record, image in _images(sets, size, "Looking at"):
         shows.setdefault(digest_of(image), {}).setdefault(name, []).append(record.id)
@@ -89,11 +89,11 @@ def write_images(key: Key, sets: Mapping[str, Dataset], folder: Path, *, format:
 
 def write_template(key: Key, folder: Path, columns: Sequence[str]) -> None:
     """Write the table to fill: a row for each image, with empty cells for `columns`."""
+    head, named = [*ABOUT, *columns], key.hash[:DIGITS]
     rows = [
-        dict(zip((*ABOUT, *columns), (item.id, item.file, item.uid, *[""] * len(columns)), strict=True))
-        for item in key.items
+        dict(zip(head, (item.id, item.file, item.uid, named, *[""] * len(columns)), strict=True)) for item in key.items
     ]
-    write_table(folder / ANSWERS, [*ABOUT, *columns], rows)
+    write_table(folder / ANSWERS, head, rows)
 
 
 def _images(sets: Mapping[str, Dataset], size: int, doing: str) -> Iterator[tuple[str, Record, Tensor]]:

@@ -16,6 +16,8 @@ from radedit.data.blinded.dicom_write import WHITE
 from radedit.data.io.fingerprint import content_hash
 from radedit.data.io.json_lines import parse_json
 
+EXPORT, DIGITS = "export", 12  # column of the table to fill that names the export, and how much of its hash
+
 
 @dataclass(frozen=True)
 class Item:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from radedit.data.blinded.dicom_write import WHITE
-from radedit.data.blinded.key import Item, Key, digest_of, levels_of, read_key
+from radedit.data.blinded.key import DIGITS, EXPORT, Item, Key, digest_of, levels_of, read_key
 from radedit.data.image.files import read_image
 from radedit.data.io.fingerprint import content_hash
 from radedit.data.io.table import Table, read_table
@@ -26,12 +26,7 @@ from radedit.models.adapters.declared import Output
 from radedit.models.predictors import Prediction
 from radedit.types import Dataset
 
-NAMES = (
-    "id",
-    "sop_instance_uid",
-    "study_instance_uid",
-    "file",
-)  # columns that may name the image, the first that is there
+NAMES = ("id", "sop_instance_uid", "study_instance_uid", "file")  # columns that may name the image
 GREY_LEVEL = WHITE / 255
 
 
@@ -64,28 +59,35 @@ def read_answers(path: str | Path, key: str | Path) -> Answers:
     """Read a table of answers, and see that it has one for each image of the key.
 
     An image is named by its id, file, SOP Instance UID or Study Instance UID, in a column `id`, `sop_instance_uid`,
-    `study_instance_uid` or `file`.
+    `study_instance_uid` or `file`. Where there are several, all must name the same one.
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If it is no table, names an image that is not in the key, names one twice, or leaves one out.
+        ValueError: If it is no table, is of another export, names an image that is not in the key, names one twice, or
+            leaves one out.
     """
     key_file = Path(key).expanduser()
     blinded, table = read_key(key_file), read_table(Path(path).expanduser())
     names = {name: item.id for item in blinded.items for name in item.names}
-    column = next((column for column in NAMES if column in table.columns), None)
+    columns = [column for column in NAMES if column in table.columns]
     rows: dict[str, Mapping[str, str]] = {}
     found = Answers(table, rows, blinded, key_file.parent)
-    if column is None:
+    if not columns:
         raise found.refused(f"no column names the images. Expected {' or '.join(NAMES)}; it has {_all(table.columns)}.")
     lines: dict[str, int] = {}
     for row in table.rows:
-        named = row.cells[column]
-        if (id_ := names.get(named)) is None:
+        said = {column: row.cells[column] for column in columns if row.cells[column]}
+        if unknown := next((column for column, name in said.items() if name not in names), None):
             raise found.refused(
-                f"{table.unit} {row.line} answers for {column} {named!r}, which was not exported. Known are "
+                f"{table.unit} {row.line} answers for {unknown} {said[unknown]!r}, which was not exported. Known are "
                 f"{blinded.items[0].id} to {blinded.items[-1].id}, and their files and UIDs."
             )
+        if len({names[name] for name in said.values()}) != 1:
+            all_of = ", ".join(f"{column} {name}" for column, name in said.items()) or "no image"
+            raise found.refused(f"{table.unit} {row.line} must name one image, but names {all_of}.")
+        if (of := row.cells.get(EXPORT)) and of != blinded.hash[:DIGITS]:
+            raise found.refused(f"{table.unit} {row.line} is of export {of}, but the key of {blinded.hash[:DIGITS]}.")
+        id_ = names[next(iter(said.values()))]
         if id_ in rows:
             raise found.refused(f"{id_} is answered twice, in {table.unit}s {lines[id_]} and {row.line}.")
         rows[id_], lines[id_] = row.cells, row.line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -102,7 +103,11 @@ def find_images(
     if not paths:
         raise ValueError(f"There is no image in {image}. Allowed are PNG, JPEG and DICOM files.")
     found: list[InputFiles] = []
-    refused: dict[str, str] = {}
+    refused = {
+        repr(path.name)[1:-1]: f"it is a link to {os.readlink(path)}, which is not there."
+        for path in sorted(image.iterdir())
+        if path.is_symlink() and not path.exists()
+    }
     named: dict[str, list[Path]] = {}
     for path in paths:
         try:

@@ -7,6 +7,7 @@ borrowed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from radedit.data.datasets.manifest.manifest import ManifestDataset
@@ -14,6 +15,8 @@ from radedit.data.views.matched import Matched
 from radedit.data.views.subset import Subset, role
 from radedit.harness.stress.scenario import StressData
 from radedit.types import Record
+
+logger = logging.getLogger(__name__)
 
 
 def removal_images(
@@ -27,6 +30,7 @@ def removal_images(
     reference: Mapping[str, int] | None,
     shifted: Mapping[str, int],
     cells: Mapping[str, Mapping[str, int]],
+    limit: int | None = None,
 ) -> StressData:
     """A user's images for a scenario that removes a finding.
 
@@ -41,13 +45,16 @@ def removal_images(
             be divided, and there is no verdict.
         shifted: Labels of images on whom the shift has really happened, if there are any.
         cells: `"<finding>-<shortcut>"` → labels; a cell without images is left out.
+        limit: Images of each role at most, for a dry run.
 
     Raises:
         ValueError: If there are no images to edit, or none for a reference; what is missing is named.
     """
+    n, n_cells = _least(n, limit), _least(n_cells, limit)
+    twins = _same_files(images)
     sources = _some(images, "to edit", source, masks=masks, boxes=boxes, n=n)
     left_out = f"; left out: {_reasons(sources)}" if sources.excluded else ""
-    notes = [f"Of {len(images.records)} images of the manifest {len(sources.records)} are sources{left_out}."]
+    notes = [f"Of {len(images.records)} images of the manifest {len(sources.records)} are sources{left_out}.", *twins]
     matched = None
     if reference is not None:
         matched = Matched(sources, _some(images, "that could be references (dataset.reference)", reference))
@@ -67,7 +74,7 @@ def removal_images(
 
 
 def addition_images(
-    images: ManifestDataset, *, n: int | None, masks: Sequence[str], without: Sequence[str]
+    images: ManifestDataset, *, n: int | None, masks: Sequence[str], without: Sequence[str], limit: int | None = None
 ) -> StressData:
     """A user's images for a scenario that adds a finding.
 
@@ -76,16 +83,21 @@ def addition_images(
         n: Source images at most.
         masks: What must be drawn on them.
         without: Findings that they may not have: what is added.
+        limit: Source images at most, for a dry run.
 
     Raises:
         ValueError: If there are no such images; what is missing is named.
     """
-    return StressData(source=_some(images, "to edit", {}, masks=masks, without=without, n=n))
+    notes = _same_files(images)
+    return StressData(
+        source=_some(images, "to edit", {}, masks=masks, without=without, n=_least(n, limit)), notes=notes
+    )
 
 
 def in_distribution_images(
-    images: ManifestDataset, *, n: int | None, finding: str | None, masks: Sequence[str], split: str | None
-) -> Subset:
+    images: ManifestDataset, *, n: int | None, finding: str | None, masks: Sequence[str], split: str | None,
+    limit: int | None = None,
+) -> Subset:  # fmt: skip
     """The in-distribution test set of a user's model: images on which its prediction can be judged.
 
     Args:
@@ -94,6 +106,7 @@ def in_distribution_images(
         finding: Label that they must have, either way; None for a segmenter.
         masks: What must be drawn on them, for a segmenter.
         split: Only images whose attribute `split` is this; None takes all.
+        limit: As `n`, for a dry run.
 
     Raises:
         ValueError: If there are none.
@@ -105,7 +118,7 @@ def in_distribution_images(
             return f"attr_split is not {split}"
         return f"no label_{finding}" if finding and finding not in record.labels else is_drawn(record)
 
-    found = Subset(images, against, n)
+    found = Subset(images, against, _least(n, limit))
     if not found.records:
         raise ValueError(
             f"The manifest has no images for the in-distribution test set: {_reasons(found)}. {_has(images)}"
@@ -133,6 +146,35 @@ def _some(
     lacking = [column for column in columns if column not in _columns(images)]
     why = f"None has {' or '.join(lacking)}" if lacking else _reasons(found)
     raise ValueError(f"The manifest has no images {what}. They need {', '.join(needed)}. {why}. {_has(images)}")
+
+
+def _least(n: int | None, limit: int | None) -> int | None:
+    return min((one for one in (n, limit) if one is not None), default=None)
+
+
+def _same_files(images: ManifestDataset) -> list[str]:
+    """A note where patients share an image, byte for byte.
+
+    Raises:
+        ValueError: If such images have opposite labels.
+    """
+    if not hasattr(images, "same_files"):  # what a program hands in may have no files
+        return []
+    shared = [same for same in images.same_files() if len({record.patient_id for record in same}) > 1]
+    for first, *others in shared:
+        for other in others:
+            for name in first.labels.keys() & other.labels.keys():
+                if first.labels[name] != other.labels[name]:
+                    raise ValueError(
+                        f"Records {first.id!r} and {other.id!r} are the same image, byte for byte, but label_{name} is "
+                        f"{first.labels[name]} of one and {other.labels[name]} of the other. Correct the manifest."
+                    )
+    if not shared:
+        return []
+    note = f"{len(shared)} images are listed more than once, for several patients, such as {shared[0][0].id!r} and "
+    note += f"{shared[0][1].id!r}: intervals take them for independent."
+    logger.warning("%s", note)
+    return [note]
 
 
 def _reasons(found: Subset) -> str:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from radedit.data.datasets.manifest.box_table import check_boxes
 from radedit.data.datasets.manifest.manifest import ManifestDataset
 from radedit.types import Box, Dataset
 
@@ -437,3 +438,20 @@ def test_a_manifest_may_call_patients_subjects_as_before(change: Callable[..., P
     now = [record.patient_id for record in ManifestDataset(manifest).records]
     manifest.write_text(manifest.read_text().replace("patient_id", "subject_id", 1))
     assert [record.patient_id for record in ManifestDataset(manifest).records] == now
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        (Box(500, 500, 3, 3), "less than half of it in the image of 48×64 pixels"),
+        (Box(-1e9, -1e9, 1e12, 1e12), "less than half of it"),
+        (Box(0.2, 0.2, 0.3, 0.3), "smaller than a pixel. Expected x, y, width and height in pixels, not fractions"),
+    ],
+)
+def test_box_that_can_not_be_of_its_image_is_refused(box: Box, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_boxes("opacities", [Box(0, 0, 64, 48), box], (48, 64))
+
+
+def test_box_may_reach_a_little_beyond_its_image() -> None:
+    check_boxes("opacities", [Box(-3, -2, 20, 20), Box(60, 40, 7, 9)], (48, 64))

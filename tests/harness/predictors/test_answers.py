@@ -141,6 +141,12 @@ BAD = {
     "in words": ("id,probability\n{0},low\n{1},0\n{2},0\n", "the probability of {0} is 'low'"),
     "empty": ("id,probability\n{0},\n{1},0\n{2},0\n", "{0} has no probability; expected a number"),
     "label": ("id,label\n{0},0.3\n{1},0\n{2},0\n", "the label of {0} is '0.3'; expected 0 or 1"),
+    "two images": ("id,file,probability\n{0},{1}.dcm,0\n{1},{1}.dcm,0\n{2},{2}.dcm,0\n", "names id {0}, file {1}.dcm"),
+    "no image": ("id,file,probability\n,,0\n{1},,0\n{2},,0\n", "line 2 must name one image, but names no image"),
+    "another export": (
+        "id,export,probability\n{0},0123456789ab,0\n",
+        "line 2 is of export 0123456789ab, but the key of",
+    ),
     "no ids": ("name,probability\n{0},0\n{1},0\n{2},0\n", "no column names the images"),
     "no answers": ("id,score\n{0},0\n{1},0\n{2},0\n", "no column probability or label; it has id, score"),
 }

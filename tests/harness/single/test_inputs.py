@@ -59,6 +59,12 @@ def test_name_that_is_too_long_for_its_outputs_refuses_that_image_alone(tmp_path
     assert "an output named after it has 267 bytes, the file system allows 255" in refused[f"{'x' * 250}.png"]
 
 
+def test_link_to_nothing_is_listed(tmp_path: Path, check: Check) -> None:
+    save(tmp_path / "images/a.png")
+    (tmp_path / "images/b.png").symlink_to("gone.png")
+    assert check() == {"b.png": "it is a link to gone.png, which is not there."}
+
+
 def test_file_of_the_longest_name_is_written(tmp_path: Path) -> None:
     write_atomically(tmp_path / ("x" * 251 + ".png"), b"1")
     write_atomically(tmp_path / ("é" * 125 + ".png"), b"2")

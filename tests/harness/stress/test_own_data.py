@@ -73,6 +73,33 @@ def test_numbers_are_limits(n: int, images: ManifestDataset) -> None:
     assert data.source.excluded["not drawn"] == 3 - n  # type: ignore[attr-defined]
 
 
+def test_limit_is_a_dry_run_of_every_role(images: ManifestDataset) -> None:
+    data = removal_images(images, **REMOVAL, limit=1)
+    assert {len(one.records) for one in (data.source, data.shifted, *data.cells.values()) if one} == {1}
+    assert (
+        len(addition_images(images, n=2, masks=["right_lung"], without=["consolidation"], limit=1).source.records) == 1
+    )
+
+
+@pytest.mark.parametrize("contradicts", [False, True])
+def test_one_image_of_two_patients_is_told_of_and_refused_where_its_labels_contradict(
+    contradicts: bool, tmp_path: Path
+) -> None:
+    manifest = write_own_images(tmp_path, n=1)
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    (tmp_path / "images/copy.png").write_bytes((tmp_path / rows[0]["image"]).read_bytes())
+    label = str(1 - int(rows[0]["label_covid"])) if contradicts else rows[0]["label_covid"]
+    rows.append(rows[0] | {"id": "copy", "patient_id": "another", "image": "images/copy.png", "label_covid": label})
+    write_table(manifest, list(rows[0]), rows)
+    if contradicts:
+        with pytest.raises(ValueError, match="'copy' are the same image, byte for byte, but label_covid is"):
+            removal_images(ManifestDataset(manifest), **REMOVAL)
+    else:
+        notes = removal_images(ManifestDataset(manifest), **REMOVAL).notes
+        assert any("listed more than once, for several patients" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

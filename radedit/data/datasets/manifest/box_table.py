@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from radedit.data.datasets.manifest.columns import a_box
@@ -91,6 +91,23 @@ class BoxTable:
             "%d of %d rows of %s are of no image of %s, such as line %d, %s %r.",
             len(strays), len(table.rows), table.path, manifest.path, strays[0].line, self.key, first,
         )  # fmt: skip
+
+
+def check_boxes(name: str, boxes: Sequence[Box], size: tuple[int, int]) -> None:
+    """See that boxes are of an image of this height and width.
+
+    Raises:
+        ValueError: If less than half of one lies in the image, or one is smaller than a pixel, as fractions are.
+    """
+    height, width = size
+    for box in boxes:
+        said = f"Box {name!r} is {box.x:g} {box.y:g} {box.width:g} {box.height:g}"
+        if box.width < 1 and box.height < 1:
+            raise ValueError(f"{said}, smaller than a pixel. Expected x, y, width and height in pixels, not fractions.")
+        across = max(0.0, min(box.x + box.width, width) - max(box.x, 0))
+        down = max(0.0, min(box.y + box.height, height) - max(box.y, 0))
+        if across * down < box.width * box.height / 2:
+            raise ValueError(f"{said}, less than half of it in the image of {height}×{width} pixels. Correct the box.")
 
 
 def _loosely(key: str) -> str:

@@ -31,7 +31,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from radedit.data.datasets.manifest.box_table import BoxTable, box_table
+from radedit.data.datasets.manifest.box_table import BoxTable, box_table, check_boxes
 from radedit.data.datasets.manifest.columns import Columns, words
 from radedit.data.image.files import read_image
 from radedit.data.image.lungs import add_lungs
@@ -187,6 +187,14 @@ class ManifestDataset:
             rows.append({"record": record, "image": files.image.name, "files": held, "boxes": files.boxes})
         return {"manifest": content_hash(rows), "split_lungs": self.split_lungs}
 
+    def same_files(self) -> list[list[Record]]:
+        """Records whose images are the same, byte for byte, two or more in each list."""
+        digests = file_hashes(self._files[record.id].image for record in self._records)
+        held: dict[str, list[Record]] = {}
+        for record in self._records:
+            held.setdefault(digests[self._files[record.id].image], []).append(record)
+        return [records for records in held.values() if len(records) > 1]
+
     def load(self, record: Record) -> Sample:
         """Read one record's pixels and masks, in the image's own geometry.
 
@@ -200,6 +208,8 @@ class ManifestDataset:
         try:
             image, notes = read_image(files.image)
             size = (image.shape[-2], image.shape[-1])
+            for name, boxes in files.boxes.items():
+                check_boxes(name, boxes, size)
             masks = {name: mask.read(files.image, size) for name, mask in files.masks.items()}
             sample = Sample(record, image, masks, files.boxes)
             sample = add_lungs(sample) if self.split_lungs else sample

@@ -1,0 +1,82 @@
+"""Numbers of a stress test's configuration, checked before anything is loaded or edited."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+
+class Allowed(NamedTuple):
+    """Which numbers a key takes, both ends among them; `whole` ones only, and null where that means something."""
+
+    low: float
+    high: float = math.inf
+    whole: bool = False
+    null: bool = False
+
+    def __str__(self) -> str:
+        what = "a whole number" if self.whole else "a number"
+        between = f"{self.low:g} or more" if self.high == math.inf else f"{self.low:g}…{self.high:g}"
+        return f"{what}, {between}{', or null' if self.null else ''}"
+
+    def has(self, value: Any) -> bool:
+        """Whether it is one."""
+        if value is None:
+            return self.null
+        kinds = int if self.whole else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool) and self.low <= value <= self.high
+
+
+COUNT, NONE_TOO = Allowed(1, whole=True, null=True), Allowed(0, whole=True, null=True)
+NUMBERS: Mapping[str, Allowed] = {
+    "n": COUNT,
+    "n_added": COUNT,
+    "n_own": COUNT,
+    "limit": COUNT,
+    "n_cells": NONE_TOO,
+    "n_also": Allowed(0, whole=True),
+    "n_gallery": Allowed(0, whole=True),
+    "edit.seed": Allowed(0, whole=True),
+    "edit.steps": Allowed(1, whole=True),
+    "edit.threshold": Allowed(-1, 1),
+    "edit.max_lost": Allowed(0, 1),
+    "edit.keep_share": Allowed(0, 1),
+    "editor.w": Allowed(-1e6, 1e6),
+    "rules.min_n": Allowed(2, whole=True),
+    "checks.keep": Allowed(0),
+    "checks.psnr_loss": Allowed(0),
+    "blinding": Allowed(0, whole=True),
+}
+
+
+def check_numbers(config: DictConfig) -> None:
+    """See that the numbers of a configuration are some.
+
+    Args:
+        config: As `conf/stress.yaml` or one that extends it composes, at one point of its sweep.
+
+    Raises:
+        ValueError: If one is of another type or out of its range; all such are named.
+    """
+    if wrong := [*_wrong(config)]:
+        raise ValueError(" ".join(wrong))
+    if OmegaConf.select(config, "checks") is not None:
+        instantiate(config.checks)  # has limits of its own
+
+
+def _wrong(config: DictConfig) -> Iterator[str]:
+    nothing = object()
+    for key, allowed in NUMBERS.items():
+        value = OmegaConf.select(config, key, default=nothing)
+        if value is not nothing and not allowed.has(value) and not (value is None and not _is_there(config, key)):
+            yield f"{key} is {value!r}; expected {allowed}."
+
+
+def _is_there(config: DictConfig, key: str) -> bool:
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    return node is not None and name in node
