@@ -177,7 +177,7 @@ def test_verdict_from_masks_is_that_of_the_segmenter_called_directly(words: list
     direct = results_of(*scenario, "predictor=built", f"predictor.build._target_={__name__}.Drawer")
     assert run(export.main, [*scenario, "format=png", "to=box"]) == 0
     key, given = read_key(Path("box/key.json")), Path("box/for-the-product")
-    assert read_table(given / "answers.csv").columns[3:] == ("mask_right_lung", "mask_left_lung")
+    assert read_table(given / "answers.csv").columns[4:] == ("mask_right_lung", "mask_left_lung")
 
     def draw(file: str) -> list[str]:
         masks = Drawer()(read_image(given / file).pixels[None])[0] >= 0
@@ -208,6 +208,16 @@ def test_answers_to_another_stress_set_are_refused(words: list[str], capsys: pyt
     assert "for you only:" in said and "blinding" not in said.partition("then: ")[2] and "to=box" not in said
     key = read_key(Path("box/key.json"))
     assert json.loads(Path("box/key.json").read_text())["about"]["command"].endswith("to=box blinding=3")
+    template = Path("box/for-the-product/answers.csv")
+    assert f",{key.hash[:12]}," in template.read_text()
+    template.write_text("filled")
+    assert run(export.main, [*scenario, "format=png", "to=box", "blinding=3"]) == 0
+    assert template.read_text() == "filled"
+    assert run(export.main, [*scenario, "format=png", "to=box", "blinding=7"]) == 2
+    assert "can't be read with the key of this one" in capsys.readouterr().err
+    assert template.read_text() == "filled" and read_key(Path("box/key.json")) == key
+    assert run(export.main, [*scenario, "format=png", "to=other", "blinding=1.5"]) == 2
+    assert "blinding is 1.5; expected a whole number, 0 or more" in capsys.readouterr().err
     table = answers(key, ["probability"], lambda _: [0.5])
     told = ["predictor=answers", f"predictor.path={table}", "key=box/key.json"]
     assert run(stress.main, [*scenario, *told, "edit.seed=1"]) == 2
