@@ -31,6 +31,8 @@ def main(config: DictConfig) -> None:
     limits = instantiate(config.checks)
     trials: list[Trial] = []
     settings = list(itertools.product(config.tune.w, config.tune.steps, config.tune.start))
+    if not settings:
+        raise ValueError("tune.w, tune.steps and tune.start must each name one value or more, such as tune.w=[3,5].")
     print(f"report: {Path(config.out) / 'tune'}\n", flush=True)
     for w, steps, start in tracked(settings, len(settings), "Tuning", "settings"):
         one = OmegaConf.merge(config, {"editor": {"w": w, "start": start}, "edit": {"steps": steps}})

@@ -179,7 +179,7 @@ class AnswersModel:
             if not text:
                 raise self.answers.refused(f"{id_} has no {column}; expected {allowed}.")
             try:
-                number = float(text)
+                number = math.nan if "_" in text else float(text)  # Python reads 0_1 as 1
             except ValueError:
                 number = math.nan
             if not 0 <= number <= 1 or (column == "label" and number not in (0, 1)):

@@ -138,6 +138,7 @@ BAD = {
         "the probability of {1} is '1.2'; expected a number",
     ),
     "not a number": ("id,probability\n{0},nan\n{1},0\n{2},0\n", "the probability of {0} is 'nan'"),
+    "an underscore": ("id,probability\n{0},0_1\n{1},0\n{2},0\n", "the probability of {0} is '0_1'"),
     "in words": ("id,probability\n{0},low\n{1},0\n{2},0\n", "the probability of {0} is 'low'"),
     "empty": ("id,probability\n{0},\n{1},0\n{2},0\n", "{0} has no probability; expected a number"),
     "label": ("id,label\n{0},0.3\n{1},0\n{2},0\n", "the label of {0} is '0.3'; expected 0 or 1"),
