@@ -6,9 +6,8 @@ import importlib
 import os
 import sys
 
-from radedit.app.completion import FLAGS, LINE, command_and_line, is_query
 from radedit.app.configuration import CONF
-from radedit.app.help import purpose
+from radedit.app.help import LINE, SHELL_FLAGS, command_and_line, is_query, purpose
 
 GROUPS = {
     "Test a model": (
@@ -46,7 +45,7 @@ def main() -> None:
     if is_query(arguments):
         _complete(arguments)
         return
-    if FLAGS & set(arguments[:1]):  # installs the completion, which is the same for each command
+    if SHELL_FLAGS & set(arguments[:1]):  # installs the completion, which is the same for each command
         arguments = ["stress", *arguments]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(overview())

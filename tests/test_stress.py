@@ -143,7 +143,7 @@ def test_second_run_asks_no_network(
     assert calls == []
     assert {path: path.read_bytes() for path in before} == before
     assert json.loads((folder / "results.json").read_text())["table"] == table
-    assert f"Editing 0 of {N} records: about 0 network calls" in capsys.readouterr().out
+    assert f"All {N} records are edited already" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

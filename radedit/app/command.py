@@ -13,9 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from radedit.app.arguments import as_typed
-from radedit.app.completion import FLAGS, LINE, is_query, line_for_hydra
 from radedit.app.configuration import CONF, arguments_as
-from radedit.app.help import help_text
+from radedit.app.help import LINE, SHELL_FLAGS, help_text, is_query, line_for_hydra
 from radedit.app.mistakes import choices_composed, end, missing_choice
 from radedit.app.quiet import quieten
 
@@ -25,7 +24,7 @@ VERBOSE = "RADEDIT_VERBOSE"
 TYPED = "RADEDIT_ARGUMENTS"  # in the environment, where jobs of a sweep that run in other processes find it
 HELP = {"-h", "--help"}
 MORE = {"-v", "--verbose"}
-SHOWS = {*FLAGS, "--cfg", "-c", "--info", "-i", "--hydra-help"}  # flags that show something instead of running
+SHOWS = {*SHELL_FLAGS, "--cfg", "-c", "--info", "-i", "--hydra-help"}  # flags that show something instead of running
 EXAMPLE = {"scenario": "manifestation"}  # what is shown of a configuration that needs a choice, where none was made
 
 
@@ -78,7 +77,7 @@ def entry_point(
                 if not shows:
                     print(f"error: {missing_choice(needs, typed)}", file=sys.stderr)
                     raise SystemExit(2)
-                if example and not FLAGS & set(typed):
+                if example and not SHELL_FLAGS & set(typed):
                     print(f"# No {needs} was given: this is what +{needs}={example} makes of it.", flush=True)
                     typed = [f"+{needs}={example}", *typed]
             arguments = as_typed(typed, lambda: choices_composed(config_name, typed))

@@ -1,10 +1,14 @@
-"""What `--help` prints, made from the comments of `conf/<command>.yaml`; nothing is composed or imported for it."""
+"""What `--help` prints and tab completion is told; nothing is composed or imported for it.
+
+Help is made from the comments of `conf/<command>.yaml`, completion is Hydra's own: docs/how-to/tab-completion.md.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from radedit.app.keys import Choice, Key, choices, extends, header, keys
@@ -18,6 +22,8 @@ FLAGS = {
     "-m": "sweep: key=a,b runs once for each value",
     "-sc install=bash": "tab completion, see docs/how-to/tab-completion.md",
 }
+SHELL_FLAGS = {"-sc", "--shell-completion"}
+LINE = "COMP_LINE"  # where the shell leaves what has been typed
 
 
 def help_text(conf: Path, command: str) -> str:
@@ -80,3 +86,33 @@ def _line(name: str, default: str, comment: str) -> str:
     indent = "\n" + " " * (NAMES + 2)
     first = f"{left:<{NAMES}}  " if len(left) <= NAMES else left + indent
     return first + indent.join(wrapped)
+
+
+def line_for_hydra(line: str, needs: str | None, example: str | None) -> str:
+    """A typed line in which everything is chosen that a configuration needs in order to be composed.
+
+    Args:
+        line: Program and arguments; the last one is being completed unless a space follows.
+        needs: Group of which a file must be chosen, as in `+scenario=…`.
+        example: File that will do until one was typed.
+    """
+    program, _, rest = line.partition(" ")
+    finished = rest.rpartition(" ")[0]  # words before the one that is being completed
+    if needs is None or example is None or f"+{needs}=" in finished:
+        return line
+    return f"{program} +{needs}={example} {rest}"
+
+
+def command_and_line(line: str) -> tuple[str | None, str]:
+    """The command of a line such as `radedit stress +sc`, and the line without it.
+
+    The command is None while it is being typed itself; the line is then what there is of it.
+    """
+    program, _, rest = line.lstrip().partition(" ")
+    command, space, arguments = rest.lstrip().partition(" ")
+    return (command, f"{program} {arguments}") if space else (None, command)
+
+
+def is_query(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a shell asks how a line could go on."""
+    return bool(SHELL_FLAGS & set(arguments)) and any(a.startswith("query=") for a in arguments) and LINE in environment

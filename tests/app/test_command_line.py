@@ -17,9 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from radedit.__main__ import COMMANDS, main, overview
 from radedit.app.arguments import as_typed
 from radedit.app.command import entry_point, typed_command
-from radedit.app.completion import command_and_line, line_for_hydra
 from radedit.app.configuration import CONF
-from radedit.app.help import help_text
+from radedit.app.help import command_and_line, help_text, line_for_hydra
 from radedit.app.keys import choices, extends, header, keys
 from tests.commands import run
 

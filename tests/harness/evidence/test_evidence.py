@@ -238,7 +238,7 @@ def test_confounded_predictor_qualifies_at_the_borders_of_evidence_md(
     assert predictor.qualified is qualifies
     if not qualifies:
         finding, shortcut = ("+" if part == "1" else "−" for part in cell.split("-"))
-        assert f"pneumothorax {finding}, drain {shortcut}" in predictor.why and f"{10 * right}%" in predictor.why
+        assert f"pneumothorax {finding}, drain {shortcut}" in predictor.why and f"{10 * right} %" in predictor.why
     found = {f"{c.finding}-{c.shortcut}": c.accuracy.value for c in predictor.cells}
     assert found == pytest.approx({name: n / 10 for name, n in good.items()})
 
