@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from radedit.app.command import entry_point, typed_command
 from radedit.app.configuration import CONF
+from radedit.app.numbers import PREPARED, check_numbers
 
 if TYPE_CHECKING:
     from radedit.data.checks.preparation import Preparation
@@ -38,6 +39,7 @@ def main(config: DictConfig) -> None:
     from radedit.data.io.file_lock import FileLock
     from radedit.report.images.contact_sheet import contact_sheet
 
+    check_numbers(config, PREPARED)
     out, workers = Path(config.out).expanduser(), config.workers or len(os.sched_getaffinity(0))
     dataset = open_set(config, {"out": out, "cache": Path(config.cache)})
     latents = None

@@ -1,4 +1,4 @@
-"""Numbers of a stress test's configuration, checked before anything is loaded or edited."""
+"""Numbers of a configuration, checked before anything is loaded or edited."""
 
 from __future__ import annotations
 
@@ -51,26 +51,31 @@ NUMBERS: Mapping[str, Allowed] = {
     "checks.psnr_loss": Allowed(0),
     "blinding": Allowed(0, whole=True),
 }
+PREPARED: Mapping[str, Allowed] = {
+    "size": Allowed(1, whole=True), "block": COUNT, "workers": NONE_TOO, "n_sheet": Allowed(0, whole=True),
+}  # fmt: skip
 
 
-def check_numbers(config: DictConfig) -> None:
+def check_numbers(config: DictConfig, numbers: Mapping[str, Allowed] = NUMBERS) -> None:
     """See that the numbers of a configuration are some.
 
     Args:
-        config: As `conf/stress.yaml` or one that extends it composes, at one point of its sweep.
+        config: As `conf/stress.yaml` or one that extends it composes, at one point of its sweep; or another, with its
+            own `numbers`.
+        numbers: Key → what it may be.
 
     Raises:
         ValueError: If one is of another type or out of its range; all such are named.
     """
-    if wrong := [*_wrong(config)]:
+    if wrong := [*_wrong(config, numbers)]:
         raise ValueError(" ".join(wrong))
     if OmegaConf.select(config, "checks") is not None:
         instantiate(config.checks)  # has limits of its own
 
 
-def _wrong(config: DictConfig) -> Iterator[str]:
+def _wrong(config: DictConfig, numbers: Mapping[str, Allowed]) -> Iterator[str]:
     nothing = object()
-    for key, allowed in NUMBERS.items():
+    for key, allowed in numbers.items():
         value = OmegaConf.select(config, key, default=nothing)
         if value is not nothing and not allowed.has(value) and not (value is None and not _is_there(config, key)):
             yield f"{key} is {value!r}; expected {allowed}."

@@ -6,7 +6,7 @@ import pytest
 from hydra.errors import InstantiationException
 
 from radedit.app.configuration import composed
-from radedit.app.numbers import check_numbers
+from radedit.app.numbers import PREPARED, check_numbers
 
 WORDS = ["+scenario=manifestation"]
 
@@ -39,3 +39,9 @@ def test_limits_of_the_checks_are_seen_too() -> None:
 def test_all_are_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"n is -1.*edit\.steps is 0"):
         check_numbers(composed("stress", [*WORDS, "n=-1", "edit.steps=0"]))
+
+
+@pytest.mark.parametrize("word", ["size=0", "block=0", "workers=-1", "n_sheet=1.5"])
+def test_numbers_of_a_preparation_are_checked_too(word: str) -> None:
+    with pytest.raises(ValueError, match=f"{word.replace('=', ' is ')}; expected"):
+        check_numbers(composed("prepare", ["dataset=mimic_cxr", "dataset.root=x", word]), PREPARED)
