@@ -26,6 +26,7 @@ from radedit.models.adapters.declared import Output
 from radedit.models.predictors import Prediction
 from radedit.types import Dataset
 
+UIDS = {"sop_instance_uid", "study_instance_uid"}
 NAMES = ("id", "sop_instance_uid", "study_instance_uid", "file")  # columns that may name the image
 GREY_LEVEL = WHITE / 255
 
@@ -59,7 +60,8 @@ def read_answers(path: str | Path, key: str | Path) -> Answers:
     """Read a table of answers, and see that it has one for each image of the key.
 
     An image is named by its id, file, SOP Instance UID or Study Instance UID, in a column `id`, `sop_instance_uid`,
-    `study_instance_uid` or `file`. Where there are several, all must name the same one.
+    `study_instance_uid` or `file`. Where there are several, those that are known must name the same one, and UIDs
+    must be known; an `id` or `file` of the product's own is passed over then.
 
     Raises:
         FileNotFoundError: If a file is not there.
@@ -77,17 +79,22 @@ def read_answers(path: str | Path, key: str | Path) -> Answers:
     lines: dict[str, int] = {}
     for row in table.rows:
         said = {column: row.cells[column] for column in columns if row.cells[column]}
-        if unknown := next((column for column, name in said.items() if name not in names), None):
+        unknown = [column for column, name in said.items() if name not in names]
+        if unknown and (
+            len(unknown) == len(said) or set(unknown) & UIDS
+        ):  # a product may have ids and paths of its own
+            column = next((column for column in unknown if column in UIDS), unknown[0])
             raise found.refused(
-                f"{table.unit} {row.line} answers for {unknown} {said[unknown]!r}, which was not exported. Known are "
+                f"{table.unit} {row.line} answers for {column} {said[column]!r}, which was not exported. Known are "
                 f"{blinded.items[0].id} to {blinded.items[-1].id}, and their files and UIDs."
             )
-        if len({names[name] for name in said.values()}) != 1:
+        meant = {names[name] for name in said.values() if name in names}
+        if len(meant) != 1:
             all_of = ", ".join(f"{column} {name}" for column, name in said.items()) or "no image"
             raise found.refused(f"{table.unit} {row.line} must name one image, but names {all_of}.")
         if (of := row.cells.get(EXPORT)) and of != blinded.hash[:DIGITS]:
             raise found.refused(f"{table.unit} {row.line} is of export {of}, but the key of {blinded.hash[:DIGITS]}.")
-        id_ = names[next(iter(said.values()))]
+        (id_,) = meant
         if id_ in rows:
             raise found.refused(f"{id_} is answered twice, in {table.unit}s {lines[id_]} and {row.line}.")
         rows[id_], lines[id_] = row.cells, row.line

@@ -74,6 +74,15 @@ def test_every_way_to_name_an_image_means_the_same(key: Key, images: list[Tensor
     assert found[0][1] == pytest.approx([by_record[str(i)] for i in range(3)])
 
 
+def test_ids_and_paths_of_a_product_do_no_harm_beside_a_uid_that_is_known(key: Key, images: list[Tensor]) -> None:
+    head, rows = "id,file,sop_instance_uid,probability\n", [(item.uid, item.digest) for item in key.items]
+    own = model(head + "".join(f"scan {i},C:/in/{i}.dcm,{uid},0.{i}\n" for i, (uid, _) in enumerate(rows)))
+    plain = model("id,probability\n" + "".join(f"{item.id},0.{i}\n" for i, item in enumerate(key.items)))
+    assert own.hash == plain.hash
+    with pytest.raises(ValueError, match="line 2 answers for sop_instance_uid '1.2.3', which was not exported"):
+        model(f"id,sop_instance_uid,probability\n{key.items[0].id},1.2.3,0\n")
+
+
 def test_labels_are_probabilities_of_0_and_1_and_a_threshold_lies_at_one_half(key: Key, images: list[Tensor]) -> None:
     ids = [item.id for item in key.items]
     labels = model(f"id,label\n{ids[0]},1\n{ids[1]},0\n{ids[2]},0\n")
