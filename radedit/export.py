@@ -45,7 +45,7 @@ def main(config: DictConfig) -> None:
         sets, scenario=what.scenario.name, stress_set=content_hash_of(what.folder), size=what.bundle.size,
         seed=config.blinding, format=config.format,
     )  # fmt: skip
-    folder = Path(config.to or Path(config.out) / "exports" / f"{key.scenario}-{key.hash[:12]}").expanduser()
+    folder = Path(config.to or Path(config.out) / "exports" / f"{key.scenario}-{key.hash[:DIGITS]}").expanduser()
     prepare_folder(folder)
     given = folder / GIVEN
     if (folder / KEY).is_file() and (before := read_key(folder / KEY).hash) != key.hash:

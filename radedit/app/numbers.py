@@ -46,9 +46,6 @@ NUMBERS: Mapping[str, Allowed] = {
     "edit.max_lost": Allowed(0, 1),
     "edit.keep_share": Allowed(0, 1),
     "editor.w": Allowed(-1e6, 1e6),
-    "rules.min_n": Allowed(2, whole=True),
-    "checks.keep": Allowed(0),
-    "checks.psnr_loss": Allowed(0),
     "blinding": Allowed(0, whole=True),
 }
 PREPARED: Mapping[str, Allowed] = {
@@ -77,11 +74,5 @@ def _wrong(config: DictConfig, numbers: Mapping[str, Allowed]) -> Iterator[str]:
     nothing = object()
     for key, allowed in numbers.items():
         value = OmegaConf.select(config, key, default=nothing)
-        if value is not nothing and not allowed.has(value) and not (value is None and not _is_there(config, key)):
+        if value is not nothing and not allowed.has(value):
             yield f"{key} is {value!r}; expected {allowed}."
-
-
-def _is_there(config: DictConfig, key: str) -> bool:
-    parent, _, name = key.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    return node is not None and name in node

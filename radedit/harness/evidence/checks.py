@@ -59,6 +59,9 @@ class CheckLimits:
         for name in ("kept", "kept_more", "residual", "shortcut", "outside"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ValueError(f"checks.{name} is {value}; expected a share, 0…1. Ten per cent are 0.10, not 10.")
+        for name in ("keep", "psnr_loss"):
+            if not isinstance(value := getattr(self, name), int | float) or not value >= 0:
+                raise ValueError(f"checks.{name} is {value}; expected a number, 0 or more.")
 
 
 @dataclass(frozen=True)

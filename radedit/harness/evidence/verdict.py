@@ -54,8 +54,10 @@ class Rules:
         for name in ("sensitivity", "specificity", "dice"):
             if not 0 <= (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {value}; expected a share, 0 ≤ {name} < 1, such as 0.6.")
-        if self.min_n < 2:
-            raise ValueError(f"min_n is {self.min_n}; expected 2 or more, as one record has no interval.")
+        if not isinstance(self.min_n, int) or self.min_n < 2:
+            raise ValueError(
+                f"min_n is {self.min_n}; expected 2 or more, a whole number, as one record has no interval."
+            )
         if self.fail_on not in FAIL_ON:
             raise ValueError(
                 f"fail_on is {self.fail_on!r}; expected null (the exit code says only whether the run finished), "

@@ -148,8 +148,8 @@ def attribution(
         if bar.low is not None and bar.high is not None:
             ends = [min(max(axis(bound), axis.left), axis.right) for bound in (bar.low, bar.high)]
             sheet.line(ends, [middle, middle], colour=INK, width=1.3)
-            for x, bound in zip(ends, (bar.low, bar.high), strict=True):
-                if axis.left <= axis(bound) <= axis.right:  # else it goes on beyond the axis
+            for x in (axis(bar.low), axis(bar.high)):
+                if axis.left <= x <= axis.right:  # else it goes on beyond the axis
                     sheet.line([x, x], [middle - 4, middle + 4], colour=INK, width=1.3)
         y += step
     alt = ", ".join(f"{bar.name} {bar.value}" for bar in steps)

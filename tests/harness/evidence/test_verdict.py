@@ -262,6 +262,8 @@ def test_no_predictors_have_no_verdict() -> None:
         ({"control_limit": 0}, "control_limit is 0; expected a fraction, 0 < control_limit"),
         ({"control_limit": 5}, "Ten points are 0.10, not 10"),
         ({"min_n": 1}, "min_n is 1; expected 2 or more"),
+        ({"min_n": 2.5}, "min_n is 2.5; expected 2 or more, a whole number"),
+        ({"min_n": None}, "min_n is None; expected 2 or more"),
         ({"fail_on": "pass"}, "fail_on is 'pass'; expected null"),
     ],
 )
