@@ -29,6 +29,7 @@ from radedit.types import Dataset
 UIDS = {"sop_instance_uid", "study_instance_uid"}
 NAMES = ("id", "sop_instance_uid", "study_instance_uid", "file")  # columns that may name the image
 GREY_LEVEL = WHITE / 255
+ALLOWED = {"probability": "a number from 0 to 1", "label": "0 or 1"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class AnswersModel:
 
     Args:
         answers: From `read_answers`.
-        label: The finding that it detects, by columns `probability` (0…1) or `label` (0 or 1); None if it draws masks.
+        label: The finding that it detects, by columns `probability` (0…1) or `label` (0 or 1), or both, which must
+            agree; None if it draws masks.
         masks: What it draws: of each a column `mask_<name>` with what a manifest may name as a mask, such as a PNG or a
             DICOM segmentation, relative to the table; see `radedit.data.mask_formats.source`.
         threshold: Probability from which on it calls the finding present.
@@ -179,20 +181,47 @@ class AnswersModel:
         table, found = self.answers.table, {}
         if not {"probability", "label"} & set(table.columns):
             raise self.answers.refused(f"it has no column probability or label; it has {_all(table.columns)}.")
+        both: dict[str, tuple[float, bool]] = {}  # probability and label of the images that have both
         for id_, cells in self.answers.rows.items():
-            column = "probability" if cells.get("probability") or "label" not in cells else "label"
-            text = cells[column]
-            allowed = "a number from 0 to 1" if column == "probability" else "0 or 1"
-            if not text:
-                raise self.answers.refused(f"{id_} has no {column}; expected {allowed}.")
-            try:
-                number = math.nan if "_" in text else float(text)  # Python reads 0_1 as 1
-            except ValueError:
-                number = math.nan
-            if not 0 <= number <= 1 or (column == "label" and number not in (0, 1)):
-                raise self.answers.refused(f"the {column} of {id_} is {text!r}; expected {allowed}.")
-            found[id_] = number
+            given = [column for column in ("probability", "label") if cells.get(column)]
+            if not given:
+                column = "probability" if "probability" in table.columns else "label"
+                raise self.answers.refused(f"{id_} has no {column}; expected {ALLOWED[column]}.")
+            numbers = [self._number(id_, column, cells[column]) for column in given]
+            found[id_] = numbers[0]
+            if len(numbers) == 2:
+                both[id_] = (numbers[0], bool(numbers[1]))
+        self._require_agreement(both)
         return found
+
+    def _number(self, id_: str, column: str, text: str) -> float:
+        try:
+            number = math.nan if "_" in text else float(text)  # Python reads 0_1 as 1
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= 1 or (column == "label" and number not in (0, 1)):
+            raise self.answers.refused(f"the {column} of {id_} is {text!r}; expected {ALLOWED[column]}.")
+        return number
+
+    def _require_agreement(self, both: Mapping[str, tuple[float, bool]]) -> None:
+        """See that labels, where there are probabilities, too, are those of the declared threshold."""
+        threshold = self.output.threshold
+        wrong = [id_ for id_, (probability, label) in both.items() if (probability >= threshold) is not label]
+        if not wrong:
+            return
+        highest_no = max((probability for probability, label in both.values() if not label), default=0.0)
+        lowest_yes = min((probability for probability, label in both.values() if label), default=1.0)
+        probability, label = both[wrong[0]]
+        remedy = (
+            f"The labels are those of a threshold above {highest_no:g} and up to {lowest_yes:g}: say it, such as "
+            f"predictor.threshold={lowest_yes:g}."
+            if highest_no < lowest_yes
+            else "No threshold gives these labels: leave one of the two columns out."
+        )
+        raise self.answers.refused(
+            f"{len(wrong)} of {len(both)} labels contradict their probabilities at predictor.threshold={threshold:g}, "
+            f"e.g. {wrong[0]} with probability {probability:g} and label {label:d}. {remedy}"
+        )
 
     def _drawn(self, item: Item) -> Tensor:
         """Its masks of an image, bool, shape (K, H, W)."""

@@ -455,3 +455,16 @@ def test_box_that_can_not_be_of_its_image_is_refused(box: Box, message: str) -> 
 
 def test_box_may_reach_a_little_beyond_its_image() -> None:
     check_boxes("opacities", [Box(-3, -2, 20, 20), Box(60, 40, 7, 9)], (48, 64))
+
+
+@pytest.mark.parametrize("label", ["0", "1", ""])
+def test_image_labelled_free_of_what_its_mask_marks_is_refused(label: str, change: Callable[..., Path]) -> None:
+    dataset = ManifestDataset(change(label_lungs=label))
+    record = dataset.records[0]
+    if label != "0":
+        assert dataset.load(record).masks["lungs"].any()
+        return
+    with pytest.raises(ValueError, match=r"'a': lungs is labelled 0, but its mask marks 37.5% of the image. Correct"):
+        dataset.load(record)
+    picture(change().parent / "masks/a.png", np.zeros((16, 20), dtype=np.uint8))
+    assert not ManifestDataset(change(label_lungs="0")).load(record).masks["lungs"].any()

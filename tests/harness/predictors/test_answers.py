@@ -91,6 +91,12 @@ def test_labels_are_probabilities_of_0_and_1_and_a_threshold_lies_at_one_half(ke
     assert sorted(bent.predict(torch.stack(images)).probability.tolist()) == pytest.approx([0.25, 0.5, 1])
 
 
+def test_labels_that_agree_with_the_threshold_change_nothing(key: Key) -> None:
+    ids = [item.id for item in key.items]
+    both = model(f"id,probability,label\n{ids[0]},0.3,1\n{ids[1]},0.1,0\n{ids[2]},0.9,\n", threshold=0.3)
+    assert both.hash == model(f"id,probability\n{ids[0]},0.3\n{ids[1]},0.1\n{ids[2]},0.9\n", threshold=0.3).hash
+
+
 def test_an_image_that_was_rounded_otherwise_is_still_known_and_another_is_not(key: Key, images: list[Tensor]) -> None:
     one = model("id,probability\n" + "".join(f"{item.id},0.{i + 1}\n" for i, item in enumerate(key.items)))
     wanted = one.predict(torch.stack(images)).probability
@@ -158,6 +164,16 @@ BAD = {
         "line 2 is of export 0123456789ab, but the key of",
     ),
     "no ids": ("name,probability\n{0},0\n{1},0\n{2},0\n", "no column names the images"),
+    "a label that contradicts": (
+        "id,probability,label\n{0},0.3,1\n{1},0.1,0\n{2},0.9,1\n",
+        "1 of 3 labels contradict their probabilities at predictor.threshold=0.5, e.g. {0} with probability 0.3 and "
+        "label 1. The labels are those of a threshold above 0.1 and up to 0.3: say it, such as predictor.threshold=0.3.",
+    ),
+    "labels the other way round": (
+        "id,probability,label\n{0},0.3,1\n{1},0.7,0\n{2},,1\n",
+        "2 of 2 labels contradict their probabilities at predictor.threshold=0.5, e.g. {0} with probability 0.3 and "
+        "label 1. No threshold gives these labels: leave one of the two columns out.",
+    ),
     "no answers": ("id,score\n{0},0\n{1},0\n{2},0\n", "no column probability or label; it has id, score"),
 }
 

@@ -31,6 +31,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from radedit.data.datasets.manifest.box_table import BoxTable, box_table, check_boxes
 from radedit.data.datasets.manifest.columns import Columns, words
 from radedit.data.image.files import read_image
@@ -199,8 +201,8 @@ class ManifestDataset:
         """Read one record's pixels and masks, in the image's own geometry.
 
         Raises:
-            ValueError: If the record is not of this set, a file cannot be read, a mask does not match its image, or
-                its lungs cannot be distinguished.
+            ValueError: If the record is not of this set, a file cannot be read, a mask does not match its image or
+                marks what the label says is not there, or its lungs cannot be distinguished.
         """
         if record.id not in self._files:
             raise ValueError(f"Record {record.id!r} is not in this set of {len(self._records)}. Take it from .records.")
@@ -211,6 +213,7 @@ class ManifestDataset:
             for name, boxes in files.boxes.items():
                 check_boxes(name, boxes, size)
             masks = {name: mask.read(files.image, size) for name, mask in files.masks.items()}
+            _require_agreement(record, masks)
             sample = Sample(record, image, masks, files.boxes)
             sample = add_lungs(sample) if self.split_lungs else sample
         except (ValueError, OSError) as error:
@@ -218,6 +221,16 @@ class ManifestDataset:
         for note in notes:
             logger.info("%s: %s", record.id, note)
         return sample
+
+
+def _require_agreement(record: Record, masks: Mapping[str, Tensor]) -> None:
+    """See that no mask marks a finding that the label says is absent: one of the two is wrong."""
+    for name, mask in masks.items():
+        if record.labels.get(name) == 0 and mask.any():
+            raise ValueError(
+                f"{name} is labelled 0, but its mask marks {float(mask.float().mean()):.1%} of the image. Correct what "
+                "is wrong of the two, or leave its cell empty."
+            )
 
 
 def _files(row: Row, columns: Columns, table: Table, names: LabelNames) -> _Files:
