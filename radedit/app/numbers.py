@@ -45,6 +45,7 @@ NUMBERS: Mapping[str, Allowed] = {
     "edit.threshold": Allowed(-1, 1),
     "edit.max_lost": Allowed(0, 1),
     "edit.keep_share": Allowed(0, 1),
+    "predictor.seed": Allowed(0, whole=True),
     "editor.w": Allowed(-1e6, 1e6),
     "blinding": Allowed(0, whole=True),
 }

@@ -22,7 +22,7 @@ def test_what_is_shipped_is_allowed(words: list[str]) -> None:
     "word",
     ["n=-1", "n=2.5", "n=abc", "n=0", "n_own=0", "n_cells=-1", "n_also=-1", "n_gallery=-1", "limit=0", "edit.steps=0",
      "edit.seed=-1", "edit.threshold=abc", "edit.threshold=null", "edit.threshold=1.5", "edit.threshold=nan",
-     "edit.max_lost=-0.1", "editor.w=abc", "editor.w=inf"],
+     "edit.max_lost=-0.1", "editor.w=abc", "editor.w=inf", "predictor.seed=-1"],
 )  # fmt: skip
 def test_a_number_that_is_none_is_named_with_what_is_allowed(word: str) -> None:
     key, _, value = word.partition("=")

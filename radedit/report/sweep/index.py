@@ -10,7 +10,6 @@ from pathlib import Path
 from radedit.data.io.atomic import write_atomically
 from radedit.harness.evidence.results import FILE as RESULTS
 from radedit.harness.evidence.results import load
-from radedit.harness.evidence.verdict import Verdict
 from radedit.harness.sweep.results import FILE, Sweep, load_sweep
 from radedit.report.environment import environment
 from radedit.report.sweep.page import PAGE
@@ -29,6 +28,7 @@ class Finished:
         created: When it ended, ISO 8601.
         generator: First digits of the hash of the one that edited; several, where several did.
         verdicts: Model → fail, pass or undecided.
+        names: Model → its name as in tables; where there are several variants, with theirs.
         page: Report, seen from the output folder.
         runs: Folders of the single runs that went in, likewise; `radedit.explain` and `radedit.sweep` take these.
     """
@@ -38,6 +38,7 @@ class Finished:
     created: str
     generator: str
     verdicts: dict[str, str]
+    names: dict[str, str]
     page: str
     runs: tuple[str, ...]
 
@@ -60,38 +61,37 @@ def finished_runs(out: Path, scenario: str | None = None) -> list[Finished]:
         out: The output folder.
         scenario: Only those of it.
     """
-    found: list[Finished] = []
-    for folder, sweep in finished_sweeps(out):
-        hashes = [variant.results.hashes.generator[:12] for variant in sweep.variants]
-        page = (folder / PAGE).relative_to(out).as_posix()
-        named = ", ".join(dict.fromkeys(hashes))
-        runs = tuple(f"{RUNS}/{member.folder}" for member in sweep.runs)
-        found.append(Finished(sweep.name, sweep.setting, sweep.created, named, _outcomes(sweep.verdicts), page, runs))
-    in_a_sweep = {run for one in found for run in one.runs}
+    sweeps = [(sweep, (folder / PAGE).relative_to(out).as_posix()) for folder, sweep in finished_sweeps(out)]
+    in_a_sweep = {member.folder for sweep, _ in sweeps for member in sweep.runs}
     for folder in sorted(path.parent for path in out.glob(f"{RUNS}/*/{RESULTS}")):
-        if (run := folder.relative_to(out).as_posix()) in in_a_sweep:
-            continue
-        try:
-            results = load(folder)
-        except (ValueError, OSError) as error:
-            logger.warning("Left out: %s", error)
-            continue
-        found.append(
-            Finished(
-                results.name,
-                results.setting,
-                results.created,
-                results.hashes.generator[:12],
-                _outcomes(results.verdicts),
-                f"{run}/{PAGE}",
-                (run,),
-            )  # fmt: skip
+        if folder.name not in in_a_sweep:
+            try:
+                sweeps.append((Sweep.of(load(folder), folder.name), f"{RUNS}/{folder.name}/{PAGE}"))
+            except (ValueError, OSError) as error:
+                logger.warning("Left out: %s", error)
+    found = [_finished(sweep, page) for sweep, page in sweeps if scenario in (None, sweep.name)]
+    return sorted(found, key=lambda run: run.created, reverse=True)
+
+
+def _finished(sweep: Sweep, page: str) -> Finished:
+    generators = dict.fromkeys(variant.results.hashes.generator[:12] for variant in sweep.variants)
+    names = {
+        f"{variant.key}/{entry.key}" if sweep.several else entry.key: (
+            f"{variant.name}, {entry.name}" if sweep.several else entry.name
         )
-    return sorted((run for run in found if scenario in (None, run.scenario)), key=lambda run: run.created, reverse=True)
-
-
-def _outcomes(verdicts: Sequence[Verdict]) -> dict[str, str]:
-    return {verdict.predictor: verdict.outcome for verdict in verdicts}
+        for variant in sweep.variants
+        for entry in variant.results.predictors
+    }
+    return Finished(
+        scenario=sweep.name,
+        setting=sweep.setting,
+        created=sweep.created,
+        generator=", ".join(generators),
+        verdicts={verdict.predictor: verdict.outcome for verdict in sweep.verdicts},
+        names=names,
+        page=page,
+        runs=tuple(f"{RUNS}/{member.folder}" for member in sweep.runs),
+    )
 
 
 def runs_table(runs: Sequence[Finished], out: Path) -> str:

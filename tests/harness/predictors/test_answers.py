@@ -167,7 +167,8 @@ BAD = {
     "a label that contradicts": (
         "id,probability,label\n{0},0.3,1\n{1},0.1,0\n{2},0.9,1\n",
         "1 of 3 labels contradict their probabilities at predictor.threshold=0.5, e.g. {0} with probability 0.3 and "
-        "label 1. The labels are those of a threshold above 0.1 and up to 0.3: say it, such as predictor.threshold=0.3.",
+        "label 1. The labels are those of a threshold above 0.1 and up to 0.3: say it, such as "
+        "predictor.threshold=0.3.",
     ),
     "labels the other way round": (
         "id,probability,label\n{0},0.3,1\n{1},0.7,0\n{2},,1\n",
