@@ -50,6 +50,7 @@ def planned(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return out, said.getvalue()
 
 
+@pytest.mark.slow
 def test_plan_counts_what_the_run_then_calls(
     stress_set: tuple[Path, list[str]], planned: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +86,7 @@ def test_plan_says_what_can_fail_and_pass_where_the_rules_can_be_met(
     assert effect is not None and 10 < int(effect[1]) < 60 and "pass: possible" in printed
 
 
+@pytest.mark.slow
 def test_plan_sums_over_additions(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = words(tiny_bundle, Path("out"), "population")
     assert run(plan.main, [*told, "additions='oedema,pacemaker'"]) == 0
@@ -95,6 +97,7 @@ def test_plan_sums_over_additions(tiny_bundle: Path, capsys: pytest.CaptureFixtu
     assert f"the {2 * N} sources" in printed
 
 
+@pytest.mark.slow
 def test_score_keeps_fewer_edits_the_higher_its_threshold(stress_set: tuple[Path, list[str]]) -> None:
     out, told = stress_set
     assert run(score.main, told) == 0
@@ -133,6 +136,7 @@ def test_comparison_of_every_figure_has_pictures_and_numbers(tiny_bundle: Path) 
             assert picture.width >= 2 * SIZE
 
 
+@pytest.mark.slow
 def test_comparison_that_was_stopped_goes_on_with_the_next_figure(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

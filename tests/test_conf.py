@@ -252,10 +252,12 @@ def test_scenarios_ask_a_newcomer_for_nothing() -> None:
     assert not any(missing.values()), f"python -m radedit.stress +scenario=… must run as it is; it lacks {missing}"
 
 
+@pytest.mark.slow
 def test_sweeps_compose_at_their_first_point() -> None:
     check(*(first_point(recipe) for recipe in RECIPES))
 
 
+@pytest.mark.slow
 def test_settings_have_images_for_their_scenarios() -> None:
     check(*(("stress", [f"+scenario={path.stem}", f"setting={path.parent.name}"]) for path in SHIFTED))
 

@@ -106,6 +106,7 @@ def test_additions_are_judged_one_by_one(tiny_bundle: Path, tmp_path: Path) -> N
 MISTAKES = {"other rules": (["rules.limit=0.3"], "Rules are frozen before the first verdict")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistake_is_named_in_one_line(mistake: str, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     change, message = MISTAKES[mistake]

@@ -171,6 +171,7 @@ def test_all_but_the_edit_mask_is_the_images_own_when_pasted_outside(
     assert (edited[~inside] == grey[~inside]).all() and (edited[inside] != grey[inside]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("editor", sorted(path.stem for path in (CONF / "editor").glob("*.yaml")))
 def test_every_editor_can_be_chosen(editor: str, run: Run, files: list[str]) -> None:
     assert run(*files, f"editor={editor}") == 0
@@ -194,6 +195,7 @@ def test_image_in_a_folder_is_edited_as_it_is_alone(run: Run, files: list[str], 
     assert together == [Path(f"alone/image-{name}.png").read_bytes() for name in ("edited", "side-by-side")]
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_edit(run: Run, files: list[str]) -> None:
     assert run(*files) == 0 and run(*files, "seed=1", "out=other") == 0
     assert (pixels("out/image-edited.png") != pixels("other/image-edited.png")).any()
@@ -207,6 +209,7 @@ def test_finished_edit_is_not_made_again(run: Run, files: list[str], capsys: pyt
     assert "finished already" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_damaged_output_is_made_again(run: Run, files: list[str]) -> None:
     assert run(*files) == 0
     whole = Path("out/image-edited.png").read_bytes()
@@ -242,6 +245,7 @@ def test_file_name_that_may_be_a_persons_names_no_output_unless_asked(run: Run, 
     assert Path("asked/SMITH_JOHN_1950-edited.png").exists()
 
 
+@pytest.mark.slow
 def test_image_called_after_a_person_is_edited_alike_in_a_folder_alone_under_another_name_and_from_python(
     run: Run, named_files: list[str], tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -264,6 +268,7 @@ def test_names_that_are_no_choice_are_refused(run: Run, files: list[str], capsys
     assert "names is 'always'; allowed are auto, file, content." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_another_edit_is_replaced_only_on_request(
     run: Run, files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -367,6 +372,7 @@ def folder_of_images(grey: NDArray[np.uint8]) -> list[str]:
     return ["image=images", "edit_mask=edits"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_command_and_the_same_one_goes_on(
     run: Run, folder_of_images: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -391,6 +397,7 @@ def test_a_full_disk_ends_the_command_and_the_same_one_goes_on(
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_the_image_and_the_same_command_goes_on(
     run: Run, folder_of_images: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -432,6 +439,7 @@ def test_images_of_which_the_network_gives_nan_are_not_written_and_listed(
     assert {path.name for path in Path("out").glob("*.json")} == {"a.json", "c.json"}
 
 
+@pytest.mark.slow
 def test_command_ends_without_a_traceback(files: list[str], repository: Path) -> None:
     command = [sys.executable, "-m", "radedit.edit", "image=image (1).png", *files[1:], "prompt=Effusion, left."]
     done = subprocess.run(command, capture_output=True, text=True, cwd=repository, check=False)

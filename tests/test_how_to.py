@@ -97,6 +97,7 @@ def _finished(named: re.Match[str]) -> str:
     return str(written[0] if named[1] == "0123456789ab" else written[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated")
 @pytest.mark.parametrize(
     "doc",
@@ -150,6 +151,7 @@ def test_tutorial_does_what_it_says(tiny_bundle: Path, capsys: pytest.CaptureFix
     assert "manifestation" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_dossier_is_written_of_a_finished_run_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
     run_folder = removal_run(Path("outputs/stress"))
     parts = blocks(DOSSIER)

@@ -72,6 +72,7 @@ def test_scenario_runs_on_own_images_with_an_own_model(scenario: str, arguments:
     assert (folder / "report.html").stat().st_size > 100_000
 
 
+@pytest.mark.slow
 def test_without_references_there_is_evidence_but_no_verdict(arguments: list[str]) -> None:
     command = ["+scenario=manifestation", *arguments, save(Detector()), "dataset.reference=null"]
     assert run(stress.main, [*command, "fail_on=undecided"]) == 3
@@ -100,6 +101,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistake_is_named_before_long_work(
     mistake: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -65,6 +65,7 @@ def test_nothing_is_written_into_the_set(name: str, root: Path, capsys: pytest.C
     assert f"{name} is" in capsys.readouterr().err and sorted(root.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_latents_are_those_that_a_training_on_the_same_set_looks_for(root: Path, tiny_bundle: Path) -> None:
     more = ("latents=true", f"size={SIZE}", f"generator.folder={tiny_bundle}", "generator.device=cpu")
     assert run(prepare.main, words(root, *more)) == 0

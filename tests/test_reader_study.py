@@ -322,6 +322,7 @@ def test_agreement_with_oneself_is_of_the_images_that_came_twice(
     assert looks.n == REPEATS and looks.same is not None and looks.same.value == same
 
 
+@pytest.mark.slow
 def test_three_readers_are_compared_in_pairs_and_together(study: ReaderStudy) -> None:
     found = results(study, *(filled(study, perfect, reader) for reader in ("AB", "CD", "EF")))
     between = [entry for entry in found.agreement if len(entry.readers) > 1]
@@ -439,6 +440,7 @@ def test_command_writes_numbers_table_page_and_the_reports_section(exported: Pat
     assert not (other / FILE).exists()
 
 
+@pytest.mark.slow
 def test_report_refuses_readers_of_another_set(study: ReaderStudy, tmp_path: Path) -> None:
     run_folder = removal_run(tmp_path, seed=0, n=8)
     write_reader_results(results(study, filled(study, perfect)), {}, run_folder / FILE)

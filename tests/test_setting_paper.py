@@ -128,6 +128,7 @@ def test_predictors_that_were_trained_by_hand_are_found_and_tested(
     assert [Path(predictor["folder"]).name for predictor in results["predictors"]] == ["by-hand", "by-hand"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_no_predictor_has_learned_from_a_patient_it_is_tested_on(scenario: str, data: str) -> None:
     config = composed("stress", [f"+scenario={scenario}", "setting=paper", "source_split=test", data])
@@ -177,6 +178,7 @@ def test_predictors_are_trained_on_the_sets_that_lie_where_the_stress_test_was_g
         assert learned.size == learned.data.size == learned.module.network.size == SIZE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scenario", [*(pytest.param(name, marks=pytest.mark.slow) for name in SCENARIOS[:2]), "population"]
 )
@@ -190,6 +192,7 @@ def test_a_plan_counts_images_and_trainings(
     assert f"Predictors to be trained: {predictors} of {predictors}.\n" in told
 
 
+@pytest.mark.slow
 def test_the_diffusion_model_is_trained_on_published_encoders(
     data: str, weights: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

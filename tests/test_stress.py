@@ -134,6 +134,7 @@ def test_pictures_of_the_gallery_are_the_sets(folder: Path, results: dict[str, A
             assert picture == (stress_set / rows[f"{example['record']}/{kind}"]["image"]).read_bytes()
 
 
+@pytest.mark.slow
 def test_second_run_asks_no_network(
     out: Path, tiny: list[str], folder: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,6 +147,7 @@ def test_second_run_asks_no_network(
     assert f"All {N} records are edited already" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "same_set"),
     [
@@ -226,6 +228,7 @@ def test_predictor_of_another_finding_is_refused_before_it_is_asked(
     assert "predictor" not in calls and not Path("out/stress_sets").exists()
 
 
+@pytest.mark.slow
 def test_block_size_that_was_found_is_the_sets_and_is_not_looked_for_again(
     tiny: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,7 @@ def test_note_that_is_none_of_ours_makes_no_logger(note: object) -> None:
     assert RunLogger.of(note) is None
 
 
+@pytest.mark.slow
 def test_without_a_network_the_run_is_logged_offline_and_inside_its_folder(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -75,6 +75,7 @@ def test_an_image_without_any_contrast_is_black() -> None:
     assert (published_input(torch.full((1, 1, 64, 64), 0.7)) == 0).all()
 
 
+@pytest.mark.slow
 def test_images_lie_on_the_unit_sphere_and_do_not_depend_on_their_batch(encoder: BioVilImage) -> None:
     images = torch.cat([as_image(grey(96, 96)), as_image(grey(96, 96).T.copy())])
     embeddings = encoder(images)
@@ -83,6 +84,7 @@ def test_images_lie_on_the_unit_sphere_and_do_not_depend_on_their_batch(encoder:
     torch.testing.assert_close(embeddings, torch.cat([encoder(image[None]) for image in images]))
 
 
+@pytest.mark.slow
 def test_every_weight_that_a_single_image_meets_counts(encoder: BioVilImage) -> None:
     """The parts that are only held are ResNet's classifier and the comparison of two images."""
     pixels = torch.rand((1, 3, 448, 448), generator=torch.Generator().manual_seed(0))

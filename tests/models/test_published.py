@@ -111,6 +111,7 @@ def test_padding_can_be_masked(published: Path) -> None:
     assert torch.equal(masked.embed_prompts([PROMPT]), expected)
 
 
+@pytest.mark.slow
 def test_network_computes_in_bfloat16_and_score_and_autoencoder_do_not(published: Path) -> None:
     half = load(published)
     assert half.unet is not None and half.vae is not None and half.text_encoder is not None
@@ -127,6 +128,7 @@ def test_autoencoder_survives_bfloat16(published: Path) -> None:
     assert bundle.decode(bundle.encode(radiographs()).float()).isfinite().all()
 
 
+@pytest.mark.slow
 def test_the_hash_names_weights_and_precision(bundle: Bundle, published: Path, copy: Path) -> None:
     assert load(copy, "generator.dtype=float32").hash == bundle.hash
     assert load(published).hash != bundle.hash
@@ -135,6 +137,7 @@ def test_the_hash_names_weights_and_precision(bundle: Bundle, published: Path, c
     assert load(copy, "generator.dtype=float32").hash != bundle.hash
 
 
+@pytest.mark.slow
 def test_a_bundle_saved_from_it_is_the_same_generator(bundle: Bundle, tmp_path: Path) -> None:
     """So that the paper's own U-Net can be trained on the published parts."""
     bundle.save(tmp_path, dtype=torch.float32)

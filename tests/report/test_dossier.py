@@ -69,6 +69,7 @@ def test_rules_say_what_they_were_when_the_run_began_and_whose_clock_it_was(
     assert "no third party attests" in rules["fixed"]["clock"]
 
 
+@pytest.mark.slow
 def test_same_run_gives_the_same_bytes(one: Path, made: tuple[Path, dict[str, bytes]]) -> None:
     first = made[0].read_bytes()
     again, _ = written(one, made[0].parent, statement="Purpose: triage.")  # in place of the older one
@@ -137,6 +138,7 @@ def test_software_has_versions_and_licences(made: tuple[Path, dict[str, bytes]])
     assert [p.name.lower() for p in packages()] == sorted({p.name.lower() for p in packages()})
 
 
+@pytest.mark.slow
 def test_command_writes_the_same_dossier_of_a_sweep_as_of_its_run(
     one: Path, made: tuple[Path, dict[str, bytes]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

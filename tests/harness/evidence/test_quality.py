@@ -84,6 +84,7 @@ def test_low_pass_is_torchvisions() -> None:
     torch.testing.assert_close(low_pass(images), gaussian_blur(images, [13, 13], [2.0, 2.0]))
 
 
+@pytest.mark.slow
 def test_oracle_is_right_on_counterfactuals_with_another_texture(all_truth: Truth) -> None:
     """≥ 98 % on 48 counterfactuals whose vessels, mottle and grain the oracle has not seen."""
     assert share(~pneumothorax(all_truth.rerendered, all_truth)) >= 0.98

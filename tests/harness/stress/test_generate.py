@@ -116,6 +116,7 @@ def test_every_record_has_every_kind_and_the_first_ones_other_editors_too(make: 
     assert found["diffedit"] == found["lance"] == ids(data)[:1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_editors_edits_are_those_of_a_set_of_their_own(name: str, make: Make, data: StressData) -> None:
     """Whether they share the inversion of the set's editor (DiffEdit), of each other, or make their own."""
@@ -222,6 +223,7 @@ def test_edit_does_not_depend_on_the_other_records(make: Make, data: StressData,
             torch.testing.assert_close(image(whole, kind, record), image(alone, kind, record), atol=1.5 / 255, rtol=0)
 
 
+@pytest.mark.slow
 def test_block_that_memory_does_not_hold_is_edited_in_parts_to_the_same_images(
     make: Make, data: StressData, bundle: Bundle, whole: Path
 ) -> None:
@@ -284,6 +286,7 @@ def test_last_block_is_padded_to_the_size_of_the_others(make: Make, batches: lis
     assert len({row["attr_record"] for row in read_rows(folder)}) == N
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("editor", "has_reference"), [(radedit, True), (lance, True), (sdedit, False)])
 def test_plan_counts_the_images_that_go_through_the_network(
     editor: Any, has_reference: bool, make: Make, make_plan: MakePlan, data: StressData, batches: list[int]
