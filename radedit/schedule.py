@@ -25,6 +25,12 @@ class DiffusersScheduler(Protocol):
     def set_timesteps(self, num_inference_steps: int) -> None: ...
 
 
+def check_spacing(spacing: float) -> None:
+    """Raise a `ValueError` for a `spacing` that `Schedule.from_diffusers` does not take."""
+    if isinstance(spacing, bool) or not isinstance(spacing, int | float) or not 1 <= spacing <= 3:
+        raise ValueError(f"spacing is {spacing!r}; expected a number, 1…3.")
+
+
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """Noise levels for T inference steps; t = 1…T throughout, and t = 0 is the clean image.
@@ -82,13 +88,22 @@ class Schedule:
         return cls._pick((1 - beta).cumprod(0), torch.from_numpy(timesteps).flip(0))
 
     @classmethod
-    def from_diffusers(cls, scheduler: DiffusersScheduler, T: int) -> Self:
-        """The T steps of a diffusers scheduler, in its own spacing; the scheduler itself is left as it is.
+    def from_diffusers(cls, scheduler: DiffusersScheduler, T: int, spacing: float = 1) -> Self:
+        """T steps of a diffusers scheduler; the scheduler itself is left as it is.
+
+        Args:
+            scheduler: Whose noise levels they are.
+            T: Inference steps.
+            spacing: 1 takes the scheduler's own steps. A larger number, up to 3, has step t at the share
+                (t / T)^spacing of the training timesteps: few steps leave less unsaid then, as they are close where
+                noise is weak and the image takes its texture. 2 is the quadratic spacing of DDIM (Song et al., 2021,
+                Appendix D.2).
 
         Raises:
-            ValueError: If the network predicts something else than noise, if ᾱ_0 is not 1, or if the scheduler's
-                steps are not T training timesteps of falling noise.
+            ValueError: If the network predicts something else than noise, if ᾱ_0 is not 1, if the scheduler's
+                steps are not T training timesteps of falling noise, or if `spacing` is out of its range.
         """
+        check_spacing(spacing)
         config = scheduler.config
         prediction_type = config.get("prediction_type", "epsilon")
         if prediction_type != "epsilon":
@@ -105,6 +120,14 @@ class Schedule:
             if config.get(name, False):
                 warnings.warn(f"The scheduler's {name}=True is ignored: Eq. 4 does not clip latents.", stacklevel=2)
 
+        train_steps = len(scheduler.alphas_cumprod)
+        if spacing != 1:
+            if not 1 <= T <= train_steps:
+                raise ValueError(f"T is {T}, but the network knows {train_steps} noise levels: use 1…{train_steps}.")
+            share = (torch.arange(1, T + 1, dtype=torch.float64) / T) ** spacing
+            # the first steps may lie closer together than timesteps do
+            counted = torch.maximum((train_steps * share).round().long(), torch.arange(1, T + 1))
+            return cls._pick(scheduler.alphas_cumprod, counted - 1)
         scheduler = copy.copy(scheduler)  # set_timesteps would change the caller's
         scheduler.set_timesteps(T)
         timesteps = torch.as_tensor(scheduler.timesteps, device="cpu").flip(0)
@@ -115,7 +138,6 @@ class Schedule:
             )
         # For some T, 61 among them, diffusers' trailing spacing lists the clean image, −1, as a step of its own.
         timesteps = timesteps[timesteps >= 0].long()
-        train_steps = len(scheduler.alphas_cumprod)
         if len(timesteps) != T or timesteps[-1] >= train_steps:
             raise ValueError(
                 f"{type(scheduler).__name__} does not give {T} timesteps within 0…{train_steps - 1}, "

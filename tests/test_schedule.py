@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from typing import Any
@@ -62,6 +63,35 @@ def test_from_diffusers_leaves_the_scheduler_as_it_is() -> None:
     scheduler.set_timesteps(10)
     Schedule.from_diffusers(scheduler, 25)
     assert len(scheduler.timesteps) == scheduler.num_inference_steps == 10
+
+
+@pytest.mark.parametrize("T", [1, 8, 15, 100, 1000])
+@pytest.mark.parametrize("spacing", [1.5, 2, 3])
+def test_spacing_is_a_power_and_steps_are_closest_where_noise_is_weak(T: int, spacing: float) -> None:
+    schedule = Schedule.from_diffusers(released(), T, spacing)
+    counted = (schedule.timesteps[1:] + 1).tolist()  # from 1, as t is
+    assert counted == [max(t, round(1000 * (t / T) ** spacing)) for t in range(1, T + 1)]
+    assert counted[-1] == 1000
+    apart = schedule.timesteps[1:].diff().tolist()
+    assert all(after >= before - 1 for before, after in itertools.pairwise(apart))  # but for rounding
+    assert torch.equal(schedule.alpha_bar[1:], released().alphas_cumprod[schedule.timesteps[1:]].double())
+
+
+def test_quadratic_spacing_is_that_of_ddim() -> None:
+    # Denoising Diffusion Implicit Models, Appendix D.2: τ_i = ⌊c i²⌋.
+    counted = Schedule.from_diffusers(released(), 20, 2).timesteps[1:] + 1
+    assert (counted - 2.5 * torch.arange(1, 21) ** 2).abs().max() <= 1
+
+
+def test_spacing_of_one_is_the_schedulers_own() -> None:
+    own, same = Schedule.from_diffusers(released(), 15), Schedule.from_diffusers(released(), 15, 1.0)
+    assert torch.equal(own.timesteps, same.timesteps) and torch.equal(own.alpha_bar, same.alpha_bar)
+
+
+@pytest.mark.parametrize("spacing", [0, 0.5, 3.5, float("nan"), True, "2"])
+def test_spacing_that_is_none_is_refused(spacing: float) -> None:
+    with pytest.raises(ValueError, match=rf"spacing is {spacing!r}; expected a number, 1…3"):
+        Schedule.from_diffusers(released(), 15, spacing)
 
 
 @pytest.mark.parametrize(
