@@ -35,7 +35,7 @@ def main(scenario: str, out: Path, strengths: list[float]) -> None:
     worlds = [(strength, seed) for seed, strength in enumerate(np.repeat(strengths, EACH).tolist(), FIRST_WORLD)]
     members = [family.member(s, seed, replace(family.world_of(s), seed=seed)) for s, seed in worlds]
     networks = list(obtain(members, out / "predictors_cheap", out / "images").networks.values())
-    lines = [["w", "T", "free band, px", "keep_share", "kept, %",
+    lines = [["w", "T", "spacing", "free band, px", "keep_share", "kept, %",
               *(f"strength {s:g}: edits / truth called positive, %" for s in strengths),
               "finding left, %", "grey levels left"]]  # fmt: skip
     folders = (path.parent for path in (out / "stress_sets").glob(f"{scenario}-*/manifest.csv"))
@@ -63,11 +63,11 @@ def _is_of_training_images(folder: Path) -> bool:
     return bool(_made_from(folder)["data"]["source"]["namespace"] == "predictor-train")
 
 
-def _setting(folder: Path) -> tuple[float, int, float, float]:
-    """w, T, the free band's width in px at 512, and the least share of a latent cell that is kept."""
+def _setting(folder: Path) -> tuple[float, int, float, float, float]:
+    """w, T, the steps' spacing, the free band in px at 512, and the least share of a latent cell that is kept."""
     made = _made_from(folder)
     free_px, keep_share = made["mask_strategy"].get("free_px", 0), made["edit"].get("keep_share", 0)
-    return made["editor"]["w"], made["edit"]["steps"], free_px, keep_share
+    return made["editor"]["w"], made["edit"]["steps"], made["edit"].get("spacing", 1), free_px, keep_share
 
 
 def _positive(networks: list[torch.nn.Module], folder: Path, kind: str, records: list[str]) -> list[float]:

@@ -30,16 +30,21 @@ def main(config: DictConfig) -> None:
         torch.set_num_threads(config.threads)
     limits = instantiate(config.checks)
     trials: list[Trial] = []
-    settings = list(itertools.product(config.tune.w, config.tune.steps, config.tune.start))
+    settings = list(itertools.product(config.tune.w, config.tune.steps, config.tune.spacing, config.tune.start))
     if not settings:
-        raise ValueError("tune.w, tune.steps and tune.start must each name one value or more, such as tune.w=[3,5].")
+        raise ValueError(
+            "tune.w, tune.steps, tune.spacing and tune.start must each name one value or more, such as tune.w=[3,5]."
+        )
     print(f"report: {Path(config.out) / 'tune'}\n", flush=True)
-    for w, steps, start in tracked(settings, len(settings), "Tuning", "settings"):
-        one = OmegaConf.merge(config, {"editor": {"w": w, "start": start}, "edit": {"steps": steps}})
+    for w, steps, spacing, start in tracked(settings, len(settings), "Tuning", "settings"):
+        one = OmegaConf.merge(
+            config, {"editor": {"w": w, "start": start}, "edit": {"steps": steps, "spacing": spacing}}
+        )
         assert isinstance(one, DictConfig)
         what = requested(one)
         require_masks(what.scenario, what.data, what.plan, what.bundle.size)
-        print(f"w = {w:g}, T = {steps}{'' if start is None else f', start {start}'}: {what.folder}", flush=True)
+        setting = f"w = {w:g}, T = {steps}, spacing {spacing:g}{'' if start is None else f', start {start}'}"
+        print(f"{setting}: {what.folder}", flush=True)
         generate(what.scenario, what.data, what.bundle, what.plan, what.folder, what.determines)
         checks = check_edits(
             what.folder,
@@ -48,7 +53,7 @@ def main(config: DictConfig) -> None:
             addition=isinstance(what.scenario, Addition),
             psnr=what.bundle.psnr,
         )
-        trials.append(Trial(w, steps, start, checks))
+        trials.append(Trial(w, steps, start, checks, spacing))
     best, table = best_of(trials), tuning_table(trials)
     folder = Path(config.out) / "tune" / what.folder.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +64,8 @@ def main(config: DictConfig) -> None:
     write_atomically(folder / "tune.json", (json.dumps(found, indent=1) + "\n").encode())
     write_atomically(folder / "tune.md", table.encode())
     start = "" if best.start is None else f" editor.start={best.start}"
-    print(f"\n{table}\nbest: editor.w={best.w:g} edit.steps={best.steps}{start}\n{folder.resolve()}")
+    setting = f"editor.w={best.w:g} edit.steps={best.steps} edit.spacing={best.spacing:g}{start}"
+    print(f"\n{table}\nbest: {setting}\n{folder.resolve()}")
 
 
 if __name__ == "__main__":

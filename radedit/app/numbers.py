@@ -42,6 +42,7 @@ NUMBERS: Mapping[str, Allowed] = {
     "n_gallery": Allowed(0, whole=True),
     "edit.seed": Allowed(0, whole=True),
     "edit.steps": Allowed(1, whole=True),
+    "edit.spacing": Allowed(1, 3),
     "edit.threshold": Allowed(-1, 1),
     "edit.max_lost": Allowed(0, 1),
     "edit.keep_share": Allowed(0, 1),

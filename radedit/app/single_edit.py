@@ -28,6 +28,7 @@ def settings_of(config: DictConfig) -> EditSettings:
         paste_back=str(config.paste_back),
         feather_px=config.feather_px,
         keep_share=config.keep_share,
+        spacing=config.spacing,
     )
 
 

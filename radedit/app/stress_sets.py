@@ -21,7 +21,8 @@ from radedit.harness.stress.scenario import Addition, Removal, StressData
 from radedit.models.bundle.bundle import Bundle
 from radedit.types import Dataset
 
-# The score of sets that were made before another could be chosen; they keep their names.
+# The spacing and the score of sets that were made before others could be chosen; they keep their names.
+USUAL = {("spacing", 1)}
 EQ5 = {"_target_": "radedit.harness.stress.edit_score.directional", "_partial_": True}
 
 
@@ -83,7 +84,7 @@ def requested(config: DictConfig, images: Dataset | None = None) -> RequestedSet
         "editor": OmegaConf.to_container(config.editor, resolve=True),
         "mask_strategy": OmegaConf.to_container(config.mask_strategy, resolve=True),
         "also": OmegaConf.to_container(config.also, resolve=True) if config.n_also else {},
-        "edit": edit,
+        "edit": {name: value for name, value in edit.items() if (name, value) not in USUAL},
         "n_also": config.n_also,
         **({"score": own_score} if own_score != EQ5 else {}),
     }

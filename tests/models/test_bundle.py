@@ -203,15 +203,6 @@ def test_autocast_is_part_of_the_hash_where_it_is_on(tiny_bundle: Path) -> None:
     assert hash_folder(tiny_bundle) in hashes  # as it always was where it is off
 
 
-def test_spacing_is_part_of_the_hash_and_of_every_schedule(tiny_bundle: Path) -> None:
-    even, spaced = (Bundle.load(tiny_bundle, spacing=spacing) for spacing in (1, 1.5))
-    assert even.hash == Bundle.load(tiny_bundle).hash != spaced.hash
-    assert even.schedule(8).timesteps[1] > spaced.schedule(8).timesteps[1]
-    assert torch.equal(spaced.schedule(8, spacing=1).timesteps, even.schedule(8).timesteps)
-    with pytest.raises(ValueError, match="spacing is 4; expected a number"):
-        Bundle.load(tiny_bundle, spacing=4)
-
-
 def test_unknown_autocast_is_refused(tiny_bundle: Path) -> None:
     with pytest.raises(ValueError, match="autocast is 'float8'; allowed are null and bfloat16"):
         Bundle.load(tiny_bundle, autocast="float8")

@@ -170,7 +170,7 @@ def reconstruction(bundle: Bundle, images: Tensor, batch: int = 16) -> dict[str,
 @torch.no_grad()
 def _noise_error(bundle: Bundle, images: MeasuredImages, batch: int) -> NDArray[np.float64]:
     """Mean squared error of ε_θ(x_t, t, ∅) of each image's own latents, at timesteps spread evenly."""
-    schedule = bundle.schedule(NOISE_LEVELS, spacing=1)
+    schedule = bundle.schedule(NOISE_LEVELS)
     f_theta = bundle.predictor(schedule)
     errors = []
     ids = [row["attr_record"] for row in images.rows["source"]]

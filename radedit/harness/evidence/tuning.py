@@ -27,10 +27,11 @@ class Trial:
     steps: int
     start: int | None
     checks: list[Check]
+    spacing: float = 1
 
     def dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        about = {"w": self.w, "steps": self.steps, "start": self.start}
+        about = {"w": self.w, "steps": self.steps, "spacing": self.spacing, "start": self.start}
         return about | {"checks": [check.dict() for check in self.checks]}
 
     @property
@@ -62,14 +63,15 @@ def tuning_table(trials: Sequence[Trial]) -> str:
     """A line for each setting in Markdown; the best one is bold, and checks that do not hold are marked."""
     best = best_of(trials)
     shown = [name for name in SHOWN if any(c.name == name and c.value for trial in trials for c in trial.checks)]
-    head = ["w", "T", "start", *(SHOWN[name] for name in shown), "checks that do not hold"]
+    head = ["w", "T", "spacing", "start", *(SHOWN[name] for name in shown), "checks that do not hold"]
     lines = [head, ["---"] * len(head)]
     for trial in trials:
         found = {check.name: check for check in trial.checks}
         broken = [check.name for check in trial.checks if check.holds is False]
         w = f"**{trial.w:g}**" if trial is best else f"{trial.w:g}"
         cells = [_cell(found[name]) if name in found else "" for name in shown]
-        lines.append([w, str(trial.steps), "" if trial.start is None else str(trial.start), *cells, ", ".join(broken)])
+        start = "" if trial.start is None else str(trial.start)
+        lines.append([w, str(trial.steps), f"{trial.spacing:g}", start, *cells, ", ".join(broken)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 

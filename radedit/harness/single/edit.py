@@ -23,7 +23,7 @@ from radedit.harness.single.inputs import InputFiles, InputImage
 from radedit.harness.stress.memory import is_out_of_memory
 from radedit.harness.stress.paste import check_paste_back, paste_back
 from radedit.masks import check_keep_share, to_latent
-from radedit.schedule import Schedule
+from radedit.schedule import Schedule, check_spacing
 from radedit.types import NoisePredictor, Randn
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class EditSettings:
         prompt: What the edited image should show.
         editor: `edit` of one of `radedit.editing`'s modules, with its hyperparameters bound.
         steps: T.
+        spacing: Of these steps, see `Schedule.from_diffusers`.
         seed: Of the noise; each image's is bound to its id as well.
         inversion_prompt: c_inv; None is ∅.
         paste_back: See `radedit.harness.stress.paste.paste_back`; "auto" is "keep" where there is a keep mask that the
@@ -59,6 +60,7 @@ class EditSettings:
     paste_back: str = "none"
     feather_px: float = 4
     keep_share: float = 0
+    spacing: float = 1
 
     def __post_init__(self) -> None:
         if not str(self.prompt).strip():
@@ -78,6 +80,7 @@ class EditSettings:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"{name} is {value!r}; allowed are numbers.")
         check_keep_share(self.keep_share)
+        check_spacing(self.spacing)
         check_paste_back("none" if self.paste_back == "auto" else self.paste_back, self.feather_px)
 
     @property
@@ -141,6 +144,7 @@ def request_of(files: InputFiles, settings: EditSettings) -> dict[str, Any]:
         "editor": {"name": settings.name, **settings.parameters},
         "seed": settings.seed,
         "steps": settings.steps,
+        **({"spacing": settings.spacing} if settings.spacing != 1 else {}),
         "keep_share": settings.keep_share,
         "paste_back": {"mode": settings.pasted(files), "feather_px": settings.feather_px},
         "radedit": versions()["radedit"],
@@ -171,7 +175,7 @@ def edit_image(radiograph: InputImage, settings: EditSettings, bundle: Bundle) -
             f"generator's "
             f"{bundle.size}×{bundle.size} that is not kept. Make it larger, or the keep mask smaller."
         )
-    schedule = bundle.schedule(settings.steps)
+    schedule = bundle.schedule(settings.steps, settings.spacing)
     prompts = [settings.prompt, *([settings.inversion_prompt] if settings.inversion_prompt else [])]
     c, c_inv = [*bundle.embed_prompts(prompts).split(1), None][:2]
     noise = partial(record_randn, settings.seed, [radiograph.files.id], device=bundle.device)

@@ -21,6 +21,7 @@ from radedit.harness.stress.paste import check_paste_back, paste_back
 from radedit.harness.stress.scenario import Shift, StressData
 from radedit.masks import check_keep_share, to_latent
 from radedit.models.bundle.bundle import Bundle
+from radedit.schedule import check_spacing
 from radedit.types import Dataset, EditMasks, Randn, Record, Sample
 
 UNTOUCHED = ("replay", "keep_sham")  # still show what an edit should change: scored alike, they say what nothing scores
@@ -38,6 +39,7 @@ class EditPlan:
         editor: The editor under whose edits predictors are tested.
         masks: Mask strategy.
         steps: T.
+        spacing: Of these steps, see `Schedule.from_diffusers`.
         seed: Of the edits' noise.
         block: Records that go through the network together, and the unit of resuming.
         threshold: Editing scores at or above it are kept (Section 4.4: 0.2).
@@ -61,8 +63,10 @@ class EditPlan:
     also: Mapping[str, Editor] = field(default_factory=dict)
     n_also: int = 0
     score: EditScore = directional
+    spacing: float = 1
 
     def __post_init__(self) -> None:
+        check_spacing(self.spacing)
         check_paste_back(self.paste_back, FEATHER_PX)
         check_keep_share(self.keep_share)
 
@@ -151,7 +155,7 @@ class BlockEditor:
 
     def __init__(self, scenario: Shift, data: StressData, bundle: Bundle, plan: EditPlan) -> None:
         self.scenario, self.data, self.bundle, self.plan = scenario, data, bundle, plan
-        self.schedule = bundle.schedule(plan.steps)
+        self.schedule = bundle.schedule(plan.steps, plan.spacing)
         self.f_theta = bundle.predictor(self.schedule)
         self.at_once = MemoryLimit(plan.block)
         self.of_reference = {*REFERENCE, *scenario.reference_prompts}

@@ -57,7 +57,7 @@ def expected_cost(bundle: Bundle, plan: EditPlan, data: StressData, stress_set: 
 
 def _time_call(bundle: Bundle, plan: EditPlan) -> float:
     """Seconds a network call takes for each image of a batch of a block's conditional and unconditional halves."""
-    schedule = bundle.schedule(plan.steps)
+    schedule = bundle.schedule(plan.steps, plan.spacing)
     f_theta = bundle.predictor(schedule)
     assert bundle.unet is not None
     side = bundle.size // bundle.factor

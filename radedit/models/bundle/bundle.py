@@ -35,7 +35,7 @@ from radedit.models.bundle.local_autoencoder import LocalAutoencoder
 from radedit.models.encoders.biovil_image import BioVilImage
 from radedit.models.encoders.image_encoder import ImageEncoder
 from radedit.models.encoders.text_encoder import CXRBert, tokenize
-from radedit.schedule import Schedule, check_spacing
+from radedit.schedule import Schedule
 from radedit.types import Randn
 
 UNFINISHED = ".tmp"  # ends the name of a part's folder that is being written, or that a killed run was writing
@@ -60,7 +60,6 @@ class Bundle:
             no mask.
         autocast: Type in which the U-Net multiplies matrices; its own where None.
         compiled: Whether the U-Net is compiled.
-        spacing: Of inference steps, see `Schedule.from_diffusers`.
         hash: Names the weights and how they are run; empty for a bundle that was not loaded from a folder.
     """
 
@@ -74,13 +73,12 @@ class Bundle:
     attention_mask: bool = False
     autocast: torch.dtype | None = None
     compiled: bool = False
-    spacing: float = 1
     hash: str = ""
 
     @classmethod
     def load(
         cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32,
-        autocast: str | None = None, compile: bool = False, spacing: float = 1,
+        autocast: str | None = None, compile: bool = False,
     ) -> Bundle:  # fmt: skip
         """Load every part that is in `folder`, in evaluation mode and frozen.
 
@@ -92,26 +90,23 @@ class Bundle:
                 that knows it (avx512_bf16); edits are others then, and so is the hash. The autoencoder, a few calls
                 of some hundred an image, stays precise: its images have more grey levels than bfloat16.
             compile: Whether to compile the U-Net, see `compile_network`; this too changes edits, and the hash.
-            spacing: Of inference steps, 1…3, see `Schedule.from_diffusers`; likewise.
 
         Raises:
             FileNotFoundError: If the folder has none of the parts.
             ValueError: If a part's files are damaged or incomplete, a configuration names something that would be
-                fetched, or `autocast` or `spacing` is something else.
+                fetched, or `autocast` is something else.
         """
         folder = Path(folder)
         if autocast not in AUTOCAST:
             raise ValueError(f"autocast is {autocast!r}; allowed are null and bfloat16.")
-        check_spacing(spacing)
         if not any((folder / part).is_dir() for part in PARTS):
             raise FileNotFoundError(
                 f"No generator bundle in {folder.resolve()}: none of {', '.join(f'{p}/' for p in PARTS)} is there. "
                 "Train one (python -m radedit.train +experiment=autoencoder, joint, diffusion) or name another with "
                 "generator.folder=…"
             )
-        bundle = cls(autocast=AUTOCAST[autocast], spacing=spacing, hash=hash_folder(folder))
-        options = {"autocast": (autocast, None), "compile": (compile, False), "spacing": (spacing, 1)}
-        if run_as := {name: value for name, (value, usual) in options.items() if value != usual}:
+        bundle = cls(autocast=AUTOCAST[autocast], hash=hash_folder(folder))
+        if run_as := {**({"autocast": autocast} if autocast else {}), **({"compile": True} if compile else {})}:
             bundle.hash = hashlib.sha256(json.dumps([bundle.hash, run_as]).encode()).hexdigest()
         loaders: dict[str, Callable[[Path], Any]] = {
             "vae": _load_vae,
@@ -226,11 +221,11 @@ class Bundle:
         assert self.image_encoder is not None
         return self.image_encoder(images.to(next(self.image_encoder.parameters()).dtype))
 
-    def schedule(self, T: int, spacing: float | None = None) -> Schedule:  # noqa: N803 — the paper's symbol
-        """Noise levels for T inference steps, in the bundle's spacing where None."""
+    def schedule(self, T: int, spacing: float = 1) -> Schedule:  # noqa: N803 — the paper's symbol
+        """Noise levels for T inference steps; `spacing` is that of `Schedule.from_diffusers`."""
         self.require("scheduler")
         assert self.scheduler is not None
-        return Schedule.from_diffusers(self.scheduler, T, self.spacing if spacing is None else spacing)
+        return Schedule.from_diffusers(self.scheduler, T, spacing)
 
     def predictor(self, schedule: Schedule) -> LatentPredictor:
         """f_θ for that schedule."""
