@@ -121,8 +121,9 @@ def test_edit_has_the_images_size_and_says_that_it_is_synthetic(run: Run, files:
 
 
 def test_provenance_names_everything_that_determines_the_edit(run: Run, files: list[str]) -> None:
-    assert run(*files, "seed=3", "editor.w=7.5") == 0
+    assert run(*files, "seed=3", "editor.w=7.5", "spacing=1.5") == 0
     found = note()
+    assert found["spacing"] == 1.5
     assert found["editor"] == {"name": "radedit", "w": 7.5, "start": None}
     assert (found["seed"], found["steps"], found["prompt"]) == (3, 2, "No acute cardiopulmonary process.")
     assert all(len(found[key]["sha256"]) == 64 for key in ("image", "edit_mask", "keep_mask"))
