@@ -43,6 +43,7 @@ class Setup:
         scenario: Prompt, finding, shortcut.
         masks: Mask strategy.
         steps: T.
+        spacing: Of these steps, see `Schedule.from_diffusers`.
         seed: Of the noise.
         block: Images at a time.
     """
@@ -51,6 +52,7 @@ class Setup:
     scenario: Removal
     masks: Strategy
     steps: int
+    spacing: float = 1
     seed: int = 0
     block: int = 16
 
@@ -95,7 +97,7 @@ def run(
     Returns:
         A row for each image and editor.
     """
-    bundle, schedule = setup.bundle, setup.bundle.schedule(setup.steps)
+    bundle, schedule = setup.bundle, setup.bundle.schedule(setup.steps, setup.spacing)
     f_theta = bundle.predictor(schedule)
     c = bundle.embed_prompts([setup.scenario.prompt])
     ids = _loadable(dataset)
