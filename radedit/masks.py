@@ -84,10 +84,11 @@ def split_lungs(mask: Tensor) -> tuple[Tensor, Tensor]:
     shares = np.bincount(labels.ravel(), minlength=n_components + 1)[1:] / max(1, int(mask.sum()))
     sizeable = [index for index, share in enumerate(shares, start=1) if share >= SIZEABLE]
     if len(sizeable) != 2:
-        found = ", ".join(f"{share:.0%}" for share in sorted(shares, reverse=True)[:4]) or "none"
+        found = ", ".join(f"{100 * share:.0f} %" for share in sorted(shares, reverse=True)[:4]) or "none"
         raise ValueError(
             f"The lung mask has {len(sizeable)} sizeable components (shares of its area: {found}), but one for each "
-            f"lung is needed, of {SIZEABLE:.0%} or more. Lungs that touch, or are cut in two, must be split by hand."
+            f"lung is needed, of {100 * SIZEABLE:.0f} % or more. Lungs that touch, or are cut in two, must be split by "
+            "hand."
         )
     (row_a, column_a), (row_b, column_b) = ndimage.center_of_mass(labels > 0, labels, sizeable)
     if abs(column_a - column_b) <= abs(row_a - row_b):

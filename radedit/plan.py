@@ -81,12 +81,14 @@ def _verdicts(config: DictConfig, n: int, verdicts: int, *, addition: bool, has_
         asked.spread if addition else None,
     )  # fmt: skip
     kept = round(expected.kept * n)
-    flips = f"costs {100 * expected.artefact:g} points of Dice" if addition else f"flips {expected.artefact:.0%}"
-    left = "" if expected.residual is None else f", and leaves the finding in {expected.residual:.0%}"
+    flips = (
+        f"costs {100 * expected.artefact:g} points of Dice" if addition else f"flips {100 * expected.artefact:.0f} %"
+    )
+    left = "" if expected.residual is None else f", and leaves the finding in {100 * expected.residual:.0f} %"
     keys = f"plan.kept, .artefact, {'.spread' if addition else '.residual'}"
     print(
-        f"\nVerdicts, {verdicts} of them, if the score keeps {expected.kept:.0%} ({kept} of {n}) and editing alone "
-        f"{flips}{left} ({keys}; one image a patient):"
+        f"\nVerdicts, {verdicts} of them, if the score keeps {100 * expected.kept:.0f} % ({kept} of {n}) and editing "
+        f"alone {flips}{left} ({keys}; one image a patient):"
     )
     short = {
         what: needed for what, needed in requirements(rules, instantiate(config.checks), addition=addition).items()
@@ -98,7 +100,7 @@ def _verdicts(config: DictConfig, n: int, verdicts: int, *, addition: bool, has_
     if not short:
         effect = detectable(expected.measures(0.0, kept), rules, verdicts)
         found = "no effect is found" if effect is None else f"one of {100 * effect:.0f} points or more is found"
-        print(f"  fail: {found} in {POWER:.0%} of runs; the limit is {100 * rules.limit:g} points")
+        print(f"  fail: {found} in {100 * POWER:.0f} % of runs; the limit is {100 * rules.limit:g} points")
         possible = least is not None and least <= kept
         print(f"  pass: {'possible' if possible else 'impossible'} for a model that shows no effect at all")
     if least is None:

@@ -81,8 +81,8 @@ def test_plan_says_what_can_fail_and_pass_where_the_rules_can_be_met(
     told = [*words(tiny_bundle, Path("out")), "limit=null", "n=200", "rules.min_n=30"]
     assert run(plan.main, told) == 0
     printed = capsys.readouterr().out
-    assert "Verdicts, 4 of them, if the score keeps 80% (160 of 200)" in printed and "No verdict" not in printed
-    effect = re.search(r"one of (\d+) points or more is found in 80%", printed)
+    assert "Verdicts, 4 of them, if the score keeps 80 % (160 of 200)" in printed and "No verdict" not in printed
+    effect = re.search(r"one of (\d+) points or more is found in 80 %", printed)
     assert effect is not None and 10 < int(effect[1]) < 60 and "pass: possible" in printed
 
 

@@ -135,7 +135,7 @@ def test_lung_parts_that_touch_at_a_corner_are_one() -> None:
     ("mask", "reason"),
     [
         (blank(), "0 sizeable components .*none"),
-        (RIGHT, "1 sizeable components .*100%"),
+        (RIGHT, "1 sizeable components .*100 %"),
         (rectangle(10, 8, 50, 56), "1 sizeable components"),
         (RIGHT | LEFT | rectangle(0, 58, 64, 64), "3 sizeable components"),
         (rectangle(4, 8, 24, 30) | rectangle(30, 10, 60, 30), "one above the other"),

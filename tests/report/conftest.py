@@ -127,7 +127,7 @@ def made_up() -> Run:
         },
         "config": {"editor": {"w": 15.0}},
         "counts": {"sources": 62, "skipped": 1, "edited": 61, "kept": 60, "rejected": 1, "undefined": 0},
-        "skipped": [{"record": "lost-1", "reason": "45% of m_edit is lost to m_keep."}],
+        "skipped": [{"record": "lost-1", "reason": "45 % of m_edit is lost to m_keep."}],
         "threshold": 0.2,
         "predictors": [
             predictor("bad", "confounded", {"1-1": 1.0, "0-1": 0.1, "1-0": 0.8, "0-0": 0.95}),

@@ -221,7 +221,7 @@ def _padding(
     if padding.all():
         return none, [*notes, "PixelPaddingValue is that of every pixel: left out"]
     if padding.any():
-        notes.append(f"{padding.mean():.1%} of the pixels are padding and were made black")
+        notes.append(f"{100 * padding.mean():.1f} % of the pixels are padding and were made black")
     return padding, notes
 
 

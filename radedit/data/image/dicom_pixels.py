@@ -125,7 +125,9 @@ def decode_grey(dataset: pydicom.Dataset, form: PixelFormat) -> Pixels:
                 "with all their bits are they a picture. Correct BitsStored and HighBit, or export it again."
             )
         if strayed.any():
-            notes.append(f"bits above BitsStored are set in {strayed.mean():.1%} of the pixels (an overlay?): left out")
+            notes.append(
+                f"bits above BitsStored are set in {100 * strayed.mean():.1f} % of the pixels (an overlay?): left out"
+            )
     return Pixels(stored, cells, notes)
 
 

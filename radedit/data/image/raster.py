@@ -54,7 +54,7 @@ class Raster(NamedTuple):
             grey = self.values.astype(np.float32) / white
         else:
             share = float(self.tinted.mean())
-            detail = f"{share:.1%} of the pixels were tinted" if share else "no pixel was tinted"
+            detail = f"{100 * share:.1f} % of the pixels were tinted" if share else "no pixel was tinted"
             notes.append(f"colour image ({self.mode}) converted to grey by luma; {detail}")
             red = self.values[..., 0]
             if all((self.values[..., i] == red).all() for i in (1, 2)):

@@ -51,7 +51,9 @@ class Mixture:
     def describe(self, published: int | None = None) -> str:
         """How many images there are of each set, and beside how many were published."""
         counts = {name: len(dataset.records) for name, dataset in self.datasets.items()}
-        parts = ", ".join(f"{name} {count:,} ({count / len(self.records):.1%})" for name, count in counts.items())
+        parts = ", ".join(
+            f"{name} {count:,} ({100 * count / len(self.records):.1f} %)" for name, count in counts.items()
+        )
         beside = f"; the published mixture has {published:,}" if published is not None else ""
         return f"Mixture of {len(self.records):,} images: {parts}{beside}."
 

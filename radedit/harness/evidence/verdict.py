@@ -363,4 +363,4 @@ def _interval(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     low, high = (_points(bound, unit=False) for bound in (estimate.low, estimate.high))
-    return f" ({LEVEL:.0%} interval {low} to {high})"
+    return f" ({100 * LEVEL:.0f} % interval {low} to {high})"

@@ -20,8 +20,8 @@ from radedit.harness.statistics.ranks import crossed_auroc
 ALL = "all readers"
 CALLED_EDITED = 4  # probably, and 5 certainly
 INTERVAL = (
-    f"{LEVEL:.0%}; of areas and of kappa by bootstrap over patients (for all readers, over readers too, crossed), "
-    f"{RESAMPLES} resamples; of shares Wilson's, for all readers by that bootstrap. An area or a kappa of "
+    f"{100 * LEVEL:.0f} %; of areas and of kappa by bootstrap over patients (for all readers, over readers too, "
+    f"crossed), {RESAMPLES} resamples; of shares Wilson's, for all readers by that bootstrap. An area or a kappa of "
     "exactly 1 has no width in any resample, so read n with it"
 )
 

@@ -237,7 +237,7 @@ def _notes(image: InputImage, settings: EditSettings, bundle: Bundle, geometry: 
     height, width = geometry.resized
     seen = bundle.size**2 / (height * width)
     if seen < 1:
-        notes.append(f"only the centre square was edited, {seen:.0%} of the image")
+        notes.append(f"only the centre square was edited, {100 * seen:.0f} % of the image")
     short = min(geometry.height, geometry.width)
     if short > bundle.size and settings.paste_back != "outside":
         notes.append(
@@ -251,7 +251,9 @@ def _notes(image: InputImage, settings: EditSettings, bundle: Bundle, geometry: 
     if image.files.edit_mask is not None and "edit" not in settings.reads:
         notes.append(f"{settings.name} does not read the edit mask; changes inside it are only measured")
     if image.files.edit_mask is not None and lost > MUCH_LOST:
-        notes.append(f"{lost:.0%} of the edit mask is lost to the keep mask; a stress test would leave this image out")
+        notes.append(
+            f"{100 * lost:.0f} % of the edit mask is lost to the keep mask; a stress test would leave this image out"
+        )
     if settings.inversion_prompt:
         notes.append("the inversion prompt is not empty: what no mask covers changes even where nothing is edited")
     tokens, most = len(bundle.tokenizer(settings.prompt, verbose=False)["input_ids"]), bundle.tokenizer.model_max_length

@@ -15,12 +15,12 @@ from radedit.harness.statistics.intervals import by_seed, mean_of
 
 RESAMPLES = 2000
 INTERVAL = (
-    f"{LEVEL:.0%} interval of one training: score interval of counted predictions, t otherwise, patients and "
+    f"{100 * LEVEL:.0f} % interval of one training: score interval of counted predictions, t otherwise, patients and "
     f"references as clusters; areas and contrasts by bootstrap over patients, {RESAMPLES} resamples"
 )
 CROSSED_INTERVAL = (
-    f"{LEVEL:.0%} interval: score interval of counted predictions, t otherwise, patients and references as clusters, "
-    f"predictor seeds as a random factor; areas and contrasts by crossed bootstrap, {RESAMPLES} resamples"
+    f"{100 * LEVEL:.0f} % interval: score interval of counted predictions, t otherwise, patients and references as "
+    f"clusters, predictor seeds as a random factor; areas and contrasts by crossed bootstrap, {RESAMPLES} resamples"
 )
 PATIENTS, SEEDS, OTHER_SEEDS = range(3)  # streams of draws, independent of each other
 

@@ -241,7 +241,10 @@ class BlockEditor:
         latent = to_latent(edit, keep, self.bundle.factor, self.plan.keep_share)
         lost = float(latent.lost)
         if lost > self.plan.max_lost:
-            raise ValueError(f"{lost:.0%} of m_edit is lost to m_keep, more than the {self.plan.max_lost:.0%} allowed.")
+            raise ValueError(
+                f"{100 * lost:.0f} % of m_edit is lost to m_keep, more than the {100 * self.plan.max_lost:.0f} % "
+                "allowed."
+            )
 
         def sample(dataset: Dataset | None) -> Sample | None:
             return None if dataset is None else preprocess(dataset.load(record), size)

@@ -64,7 +64,7 @@ def summary(comparison: Comparison) -> str:
 def sentence(one: Compared, margin: Margin) -> str:
     """A measure of both versions, their difference, and what follows from it."""
     low, high = (points(bound) for bound in (one.difference.low, one.difference.high))
-    between = "" if one.difference.low is None else f" ({LEVEL:.0%} interval {low} to {high})"
+    between = "" if one.difference.low is None else f" ({100 * LEVEL:.0f} % interval {low} to {high})"
     values = f"{percent(one.baseline.value)} → {percent(one.candidate.value)} %"
     head = f"{capitalized(one.measure)}: {values}, {points(one.difference.value)} points{between}"
     allowed = f"{100 * margin.margin:g} points"
@@ -103,7 +103,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
             "n",
             "baseline, %",
             "new version, %",
-            f"difference, points ({LEVEL:.0%} interval)",
+            f"difference, points ({100 * LEVEL:.0f} % interval)",
             "outcome",
         ]
         yield markdown([head, *rows])

@@ -84,6 +84,6 @@ def rule(found: Subgroups) -> str:
     return (
         f"Groups of fewer than {found.min_n} records, or with fewer to compare them with, abstain. A group is worse "
         "off where its shift effect significantly exceeds that of the others (an error of "
-        f"{1 - LEVEL:.0%} for all groups of a model together, Holm); a pair of groups only where it exceeds the rest "
-        "of each of the two. An edit that a judge calls failed is not held against the model."
+        f"{100 * (1 - LEVEL):.0f} % for all groups of a model together, Holm); a pair of groups only where it exceeds "
+        "the rest of each of the two. An edit that a judge calls failed is not held against the model."
     )

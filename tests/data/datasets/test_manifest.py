@@ -464,7 +464,7 @@ def test_image_labelled_free_of_what_its_mask_marks_is_refused(label: str, chang
     if label != "0":
         assert dataset.load(record).masks["lungs"].any()
         return
-    with pytest.raises(ValueError, match=r"'a': lungs is labelled 0, but its mask marks 37.5% of the image. Correct"):
+    with pytest.raises(ValueError, match=r"'a': lungs is labelled 0, but its mask marks 37.5 % of the image. Correct"):
         dataset.load(record)
     picture(change().parent / "masks/a.png", np.zeros((16, 20), dtype=np.uint8))
     assert not ManifestDataset(change(label_lungs="0")).load(record).masks["lungs"].any()

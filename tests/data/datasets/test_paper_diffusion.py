@@ -65,7 +65,7 @@ def test_one_override_makes_the_spelling_american(repository: Path, roots: Path)
 
 def test_each_set_keeps_its_natural_share_and_what_it_left_out(images: Mixture) -> None:
     assert images.describe(487_680).startswith(
-        "Mixture of 10 images: mimic_cxr 2 (20.0%), chexpert 4 (40.0%), chestxray14 4 (40.0%)"
+        "Mixture of 10 images: mimic_cxr 2 (20.0 %), chexpert 4 (40.0 %), chestxray14 4 (40.0 %)"
     )
     assert images.excluded["chexpert: not frontal"] == 1 and images.excluded["mimic_cxr: split validate"] == 2
 

@@ -40,7 +40,7 @@ def test_a_mixture_tells_how_many_images_it_has_of_each_set_beside_the_published
 ) -> None:
     with caplog.at_level(logging.INFO, "radedit"):
         Mixture({"a": phantoms("x", 3), "b": phantoms("y", 1)}, published=487_680)
-    assert caplog.messages == ["Mixture of 4 images: a 3 (75.0%), b 1 (25.0%); the published mixture has 487,680."]
+    assert caplog.messages == ["Mixture of 4 images: a 3 (75.0 %), b 1 (25.0 %); the published mixture has 487,680."]
 
 
 def test_a_mixture_counts_what_its_sets_left_out() -> None:

@@ -136,7 +136,7 @@ def test_records_that_all_stay_the_same_pass_only_if_there_are_enough(n: int, ex
 @pytest.mark.parametrize(("low", "high"), [(0.2, 0.4), (0.0, 0.05), (0.05, 0.2)])
 def test_reason_has_the_numbers_in_points(low: float, high: float) -> None:
     first = judge("a", found(low, high, n=210), Rules()).reasons[0]
-    for part in (f"+{100 * high:.1f}", "95% interval", "n = 210", "1 training", "limit of 10.0 points"):
+    for part in (f"+{100 * high:.1f}", "95 % interval", "n = 210", "1 training", "limit of 10.0 points"):
         assert part in first
 
 

@@ -334,7 +334,7 @@ def test_record_whose_edit_mask_is_kept_is_skipped_counted_and_listed(make: Make
     folder = make("set", masks=masks)
     assert {row["attr_record"] for row in read_rows(folder)} == set(ids(data)) - {lost}
     (entry,) = read_skipped(folder)
-    assert entry["id"] == lost and "100% of m_edit is lost to m_keep" in entry["reason"]
+    assert entry["id"] == lost and "100 % of m_edit is lost to m_keep" in entry["reason"]
 
 
 @pytest.mark.parametrize(("columns", "skipped"), [(6, 0), (8, N)])

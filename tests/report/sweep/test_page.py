@@ -193,7 +193,7 @@ def test_provenance_is_printed(page: Page, run: Run) -> None:
 
 
 def test_skipped_records_are_listed_with_their_reason(page: Page) -> None:
-    assert "lost-1 45% of m_edit is lost to m_keep." in page.words
+    assert "lost-1 45 % of m_edit is lost to m_keep." in page.words
 
 
 def test_page_says_that_it_is_not_for_clinical_use_and_its_images_are_drawn(page: Page) -> None:

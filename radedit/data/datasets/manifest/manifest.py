@@ -228,8 +228,8 @@ def _require_agreement(record: Record, masks: Mapping[str, Tensor]) -> None:
     for name, mask in masks.items():
         if record.labels.get(name) == 0 and mask.any():
             raise ValueError(
-                f"{name} is labelled 0, but its mask marks {float(mask.float().mean()):.1%} of the image. Correct what "
-                "is wrong of the two, or leave its cell empty."
+                f"{name} is labelled 0, but its mask marks {100 * float(mask.float().mean()):.1f} % of the image. "
+                "Correct what is wrong of the two, or leave its cell empty."
             )
 
 
