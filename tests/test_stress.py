@@ -122,7 +122,7 @@ def test_results_say_where_they_come_from(
                    and argument.startswith("predictors."))  # fmt: skip
     assert results["hashes"]["predictors"] == {key: {"Seed 0": load_predictor(f).hash} for key, f in folders.items()}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", results["created"])
-    assert results["config"]["edit"]["steps"] == 2 and results["config"]["editor"]["w"] == 5
+    assert results["config"]["edit"]["steps"] == 2 and results["config"]["editor"]["w"] == 4
 
 
 def test_pictures_of_the_gallery_are_the_sets(folder: Path, results: dict[str, Any], stress_set: Path) -> None:
