@@ -31,6 +31,11 @@ def check_spacing(spacing: float) -> None:
         raise ValueError(f"spacing is {spacing!r}; expected a number, 1…3.")
 
 
+def _check_steps(T: int, train_steps: int) -> None:
+    if not 1 <= T <= train_steps:
+        raise ValueError(f"T is {T}, but the network knows {train_steps} noise levels: use 1…{train_steps}.")
+
+
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """Noise levels for T inference steps; t = 1…T throughout, and t = 0 is the clean image.
@@ -79,8 +84,7 @@ class Schedule:
             beta_start: β of the first training step.
             beta_end: β of the last one.
         """
-        if not 1 <= T <= train_steps:
-            raise ValueError(f"T is {T}, but the network knows {train_steps} noise levels: use 1…{train_steps}.")
+        _check_steps(T, train_steps)
         beta = torch.linspace(beta_start, beta_end, train_steps, dtype=torch.float64)
         # np.arange, rounding half to even, as diffusers does: so that both visit the same timesteps for every T.
         # A spacing that floats do not hold exactly may add an entry beyond T.
@@ -122,8 +126,7 @@ class Schedule:
 
         train_steps = len(scheduler.alphas_cumprod)
         if spacing != 1:
-            if not 1 <= T <= train_steps:
-                raise ValueError(f"T is {T}, but the network knows {train_steps} noise levels: use 1…{train_steps}.")
+            _check_steps(T, train_steps)
             share = (torch.arange(1, T + 1, dtype=torch.float64) / T) ** spacing
             # the first steps may lie closer together than timesteps do
             counted = torch.maximum((train_steps * share).round().long(), torch.arange(1, T + 1))

@@ -179,9 +179,7 @@ def test_predictors_are_trained_on_the_sets_that_lie_where_the_stress_test_was_g
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "scenario", [*(pytest.param(name, marks=pytest.mark.slow) for name in SCENARIOS[:2]), "population"]
-)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_plan_counts_images_and_trainings(
     scenario: str, dry_run: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,13 +75,10 @@ def finished_runs(out: Path, scenario: str | None = None) -> list[Finished]:
 
 def _finished(sweep: Sweep, page: str) -> Finished:
     generators = dict.fromkeys(variant.results.hashes.generator[:12] for variant in sweep.variants)
-    names = {
-        f"{variant.key}/{entry.key}" if sweep.several else entry.key: (
-            f"{variant.name}, {entry.name}" if sweep.several else entry.name
-        )
-        for variant in sweep.variants
-        for entry in variant.results.predictors
-    }
+    names: dict[str, str] = {}
+    for variant in sweep.variants:
+        key, name = (f"{variant.key}/", f"{variant.name}, ") if sweep.several else ("", "")
+        names |= {key + entry.key: name + entry.name for entry in variant.results.predictors}
     return Finished(
         scenario=sweep.name,
         setting=sweep.setting,
