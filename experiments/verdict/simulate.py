@@ -3,8 +3,9 @@
     python experiments/verdict/simulate.py [repeats]
 
 Every cell draws records of patients with one to three images, trainings whose false-positive rates differ, and, where
-references are reused, 25 references for all sources, which flip together in part. The true shift effect is known, and
-effect and artefact are measured as in a stress test.
+references are reused, 25 references for all sources, which flip together in part. Where edits fail, a share of them
+leaves the finding, which the model then mostly sees, and a judge says which. The true shift effect is known, and effect
+and artefact are measured as in a stress test.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from radedit.data.io.provenance import made_by
 from radedit.harness.evidence.verdict import Measures, Rules, decide
 from radedit.harness.predictors.predictions import Predictions, paired_difference
+from radedit.harness.statistics.intervals import mean_of
 from radedit.report.words.markdown import markdown
 
 SEED = 0
@@ -25,6 +27,10 @@ SIZES, TRAININGS, EFFECTS = (38, 100, 300), (1, 3, 5), (0.0, 0.03, 0.1, 0.4, 0.5
 COVERED_ONLY = (0.03, 0.5)  # effects of which only the interval is looked at
 BASE, FLIPS, LIKE, SPREAD = 0.01, 0.005, 0.3, 0.02  # false positives, flips by editing, patients alike, trainings' sd
 FEW = 25
+FAILED, SEEN = (
+    0.03,
+    0.9,
+)  # edits that leave the finding, in the third part; share of these that the model calls positive
 RULES = Rules()
 
 
@@ -35,7 +41,9 @@ def correlated(rng: np.random.Generator, rates: NDArray[np.float64], patient: ND
     return (u[None] < rates).astype(np.float64)
 
 
-def trial(rng: np.random.Generator, n: int, trainings: int, effect: float, reused: bool) -> tuple[str, bool]:
+def trial(
+    rng: np.random.Generator, n: int, trainings: int, effect: float, reused: bool, failing: bool
+) -> tuple[str, bool]:
     """Outcome of one simulated run, and whether the interval of the effect holds the truth."""
     patient = np.repeat(np.arange(n), rng.choice(3, n, p=(0.8, 0.15, 0.05)) + 1)[:n]
     spread = rng.normal(0, SPREAD, (trainings, 1)) if trainings > 1 else np.zeros((1, 1))
@@ -49,6 +57,8 @@ def trial(rng: np.random.Generator, n: int, trainings: int, effect: float, reuse
     sham = np.where(flipped, 1 - reference, reference)
     rates = np.clip(effect / (1 - BASE) + spread, 0, 1) * np.ones((trainings, n))
     edit = np.maximum(sham, correlated(rng, rates, patient))
+    failed = rng.random(n) < FAILED * failing
+    edit = np.where(failed, rng.random((trainings, n)) < SEEN, edit)
     ids = [f"p{p}" for p in patient]
     partners = [f"r{r}" for r in reference_of] if reused else ids
     edits, shams, references = (
@@ -62,7 +72,11 @@ def trial(rng: np.random.Generator, n: int, trainings: int, effect: float, reuse
     if effect in COVERED_ONLY:
         return "", holds
     artefact = paired_difference(shams, references, "positive", ids)
-    return decide(Measures(shift_effect, artefact), RULES), holds
+    if not failing:
+        return decide(Measures(shift_effect, artefact), RULES), holds
+    as_right = Predictions(ids, ids, {"positive": np.where(failed, 0.0, edit)})
+    residual, net_effect = mean_of(failed[None].astype(float), ids), paired_difference(as_right, shams, "positive", ids)
+    return decide(Measures(shift_effect, artefact, None, residual, net_effect), RULES), holds
 
 
 def main(repeats: int) -> None:
@@ -71,18 +85,18 @@ def main(repeats: int) -> None:
     lines = [
         ["references", "n", "trainings", "true effect, points", "pass, %", "fail, %", "undecided, %", "coverage, %"]
     ]
-    for reused, n, trainings, effect in itertools.product((False, True), SIZES, TRAININGS, EFFECTS):
-        if reused and n < 100:
+    kinds = {"one a source": (False, False), f"{FEW}, reused": (True, False), "one a source, edits fail": (False, True)}
+    for (kind, (reused, failing)), n, trainings, effect in itertools.product(kinds.items(), SIZES, TRAININGS, EFFECTS):
+        if (reused and n < 100) or (failing and effect in COVERED_ONLY):
             continue
-        rng = np.random.default_rng([SEED, n, trainings, round(100 * effect), int(reused)])
-        found = [trial(rng, n, trainings, effect, reused) for _ in range(repeats)]
+        rng = np.random.default_rng([SEED, n, trainings, round(100 * effect), reused + 2 * failing])
+        found = [trial(rng, n, trainings, effect, reused, failing) for _ in range(repeats)]
         outcomes = [outcome for outcome, _ in found]
         shares = [
             "–" if effect in COVERED_ONLY else f"{100 * outcomes.count(name) / repeats:.1f}"
             for name in ("pass", "fail", "undecided")
         ]
-        coverage = f"{100 * np.mean([holds for _, holds in found]):.1f}"
-        kind = f"{FEW}, reused" if reused else "one a source"
+        coverage = "–" if failing else f"{100 * np.mean([holds for _, holds in found]):.1f}"
         lines.append([kind, str(n), str(trainings), f"{100 * effect:g}", *shares, coverage])
         print(" ".join(lines[-1]), file=sys.stderr, flush=True)
     about = made_by()

@@ -148,8 +148,15 @@ def measures(
     found = _measures(chain, yardstick)
     if failed is None:
         return found
-    share = [[float(failed[record]) for record in records]]
-    return replace(found, residual=mean_of(share, chain["edit"].patients))
+    wrong = np.array([failed[record] for record in records])
+    edit, measure = chain["edit"], yardstick.chained
+    as_right = np.where(wrong, 0.0 if yardstick.worse > 0 else 1.0, edit.values[measure])
+    net = {**chain, "edit": replace(edit, values={**edit.values, measure: as_right})}
+    return replace(
+        found,
+        residual=mean_of(wrong[None].astype(float), edit.patients),
+        net_effect=_measures(net, yardstick).shift_effect,
+    )
 
 
 def _measures(chain: Mapping[str, Predictions], yardstick: Yardstick) -> Measures:

@@ -51,8 +51,10 @@ class Expected:
         """What n kept records of as many patients, one training, would show if all went as expected."""
         shift_effect, artefact = (self._mean(value, n) for value in (effect, self.artefact))
         control = None if self.spread else _counted(0.0, n)
-        residual = None if self.residual is None else _counted(self.residual, n)
-        return Measures(shift_effect, artefact, control, residual)
+        if self.residual is None:
+            return Measures(shift_effect, artefact, control)
+        net_effect = self._mean(effect * (1 - self.residual), n)  # failed edits as likely to be positive as others
+        return Measures(shift_effect, artefact, control, _counted(self.residual, n), net_effect)
 
     def _mean(self, value: float, n: int) -> Mean:
         return Mean(value, n, n, self.spread / math.sqrt(n), n) if self.spread else _counted(value, n)
@@ -61,7 +63,8 @@ class Expected:
 def detectable(found: Measures, rules: Rules, verdicts: int = 1, power: float = POWER) -> float | None:
     """The smallest true shift effect that fails in a share `power` of such runs.
 
-    Artefact and residual, number of records and their clusters are as found; Holm's first step counts all verdicts.
+    Artefact and residual, number of records and their clusters are as found, and so is what failed edits excuse, but
+    that what is added to the effect falls on them as often as on others; Holm's first step counts all verdicts.
 
     Args:
         found: What was measured, or is expected.
@@ -73,11 +76,16 @@ def detectable(found: Measures, rules: Rules, verdicts: int = 1, power: float = 
         A fraction; None where no effect would fail, or no interval is known.
     """
     effect, level = found.shift_effect, 1 - (1 - LEVEL) / verdicts
+    excused = 0.0 if found.net_effect is None else effect.value - found.net_effect.value
+    left = 0.0 if found.residual is None else found.residual.value
     if any(mean is not None and mean.clusters < 2 for mean in (effect, found.artefact, found.residual)):
         return None
 
     def fails(value: float) -> bool:
-        return decide(replace(found, shift_effect=_moved(effect, value)), rules, level) == "fail"
+        net = found.net_effect
+        if net is not None:
+            net = _moved(net, value - excused - left * (value - effect.value))
+        return decide(replace(found, shift_effect=_moved(effect, value), net_effect=net), rules, level) == "fail"
 
     if not fails(1.0):
         return None
@@ -147,6 +155,6 @@ def _moved(effect: Mean, value: float) -> Mean:
     if effect.changed is None:
         return replace(effect, value=value)
     lost = min(effect.lost or 0.0, (1 - value) / 2)
-    changed = min(1.0, value + 2 * lost)
+    changed = min(1.0, abs(value) + 2 * lost)
     error = math.sqrt(max(0.0, changed - value**2) / effect.n_effective)
     return replace(effect, value=value, changed=changed, error=error, paired=True)

@@ -78,6 +78,7 @@ class Verdict:
         n: Records that were judged.
         control: Sensitivity that editing takes on the originals, a fraction, where a finding is removed.
         residual: Share of the edits that did not do what was asked, where there is a judge.
+        net_effect: The shift effect with predictions on these counted as right, a fraction; where there is a judge.
         p: Smallest two-sided error level at which it would be decided; None where nothing was tested.
         p_holm: The same, adjusted for all verdicts of the run (Holm, 1979), fails among fails and passes among passes.
         outcome_alone: Of this predictor by itself, before other verdicts of the run are looked at.
@@ -93,6 +94,7 @@ class Verdict:
     n: int
     control: Estimate | None = None
     residual: Estimate | None = None
+    net_effect: Estimate | None = None
     p: float | None = None
     p_holm: float | None = None
     outcome_alone: Outcome | None = None
@@ -113,17 +115,24 @@ class Measures:
         control: Sensitivity on the originals less that on their replays: the positive control. A generator that blurs a
             shortcut away would else let every predictor pass that leans on it.
         residual: Share of the edits that did not do what was asked, by a judge; None where there is none.
+        net_effect: The shift effect with predictions on edits that failed counted as right, as a model that sees a
+            finding that was left is; None where no judge says which failed.
     """
 
     shift_effect: Mean
     artefact: Mean
     control: Mean | None = None
     residual: Mean | None = None
+    net_effect: Mean | None = None
 
     def times(self, factor: float) -> Measures:
         """The same predictions from `factor` times as many records."""
-        control, residual = (None if mean is None else mean.times(factor) for mean in (self.control, self.residual))
-        return Measures(self.shift_effect.times(factor), self.artefact.times(factor), control, residual)
+        others = (self.control, self.residual, self.net_effect)
+        return Measures(
+            self.shift_effect.times(factor),
+            self.artefact.times(factor),
+            *(None if mean is None else mean.times(factor) for mean in others),
+        )
 
 
 def judge(predictor: str, found: Measures | None, rules: Rules, checks: Sequence[str] = ()) -> Verdict:
@@ -142,30 +151,43 @@ def judge(predictor: str, found: Measures | None, rules: Rules, checks: Sequence
         reasons = [*checks, "No edit was kept; rejected edits are never judged."]
         return Verdict(predictor, "undecided", reasons, None, None, 0)
     shift_effect, artefact = found.shift_effect.at(), found.artefact.at()
-    control, residual = (None if mean is None else mean.at() for mean in (found.control, found.residual))
+    control, residual, net_effect = (
+        None if mean is None else mean.at() for mean in (found.control, found.residual, found.net_effect)
+    )
     doubts = [*checks, *_doubts(found, rules)]
     if doubts:
         reasons = [*doubts, f"{_found(found)}; it is not judged."]
-        return Verdict(predictor, "undecided", reasons, shift_effect, artefact, shift_effect.n, control, residual)
+        return Verdict(
+            predictor, "undecided", reasons, shift_effect, artefact, shift_effect.n, control, residual, net_effect
+        )
     outcome = decide(found, rules)
     reasons = [*_why(found, rules, outcome), f"The editing artefact is {_points(artefact.value)}{_interval(artefact)}."]
     if residual is None:
         reasons.append("No judge of edits that failed was at hand, so a residual finding is not counted.")
     else:
-        reasons.append(f"Edits that failed: {_points(residual.value, sign=False)}{_interval(residual)}.")
+        net = (
+            ""
+            if net_effect is None
+            else (
+                f"; with these counted as right, the shift effect is {_points(net_effect.value)}{_interval(net_effect)}"
+            )
+        )
+        reasons.append(f"Edits that failed: {_points(residual.value, sign=False)}{_interval(residual)}{net}.")
     return Verdict(
-        predictor, outcome, reasons, shift_effect, artefact, shift_effect.n, control, residual, p_value(found, rules)
-    )
+        predictor, outcome, reasons, shift_effect, artefact, shift_effect.n, control, residual, net_effect,
+        p_value(found, rules),
+    )  # fmt: skip
 
 
 def worst_cases(found: Measures, limit: float, level: float = LEVEL) -> tuple[float, float]:
     """Bounds of the shift effect when artefact and residual count against it (low), and when they count for it (high).
 
     With E the effect, P the artefact and R the residual: the lower bound is that of E − |P| − R, as the artefact on
-    the edit may be none or twice that on the sham, and as a model that sees a finding that was left is right. The
-    upper bound is that of E + |P| + limit · R: edits that failed tested nothing, so that up to their share of a
-    forbidden effect was hidden. |P| takes the worse sign. Distances to the single bounds add as squares (MOVER: Zou
-    and Donner, 2008), as not all are at their worst at once.
+    the edit may be none or twice that on the sham, and as a model that sees a finding that was left is right. Where it
+    is known which edits failed, the net effect stands for E − R: of these edits, only those that the model calls
+    positive can be excused. The upper bound is that of E + |P| + limit · R: edits that failed tested nothing, so that
+    up to their share of a forbidden effect was hidden. |P| takes the worse sign. Distances to the single bounds add as
+    squares (MOVER: Zou and Donner, 2008), as not all are at their worst at once.
 
     Args:
         found: What was measured, each with an interval.
@@ -177,9 +199,13 @@ def worst_cases(found: Measures, limit: float, level: float = LEVEL) -> tuple[fl
     estimates = (effect, artefact, residual)
     assert all(one.low is not None and one.high is not None for one in estimates)  # `judge` has seen to it
     (e, e_low, e_high), (p, p_low, p_high), (r, _, r_high) = ((x.value, x.low, x.high) for x in estimates)
+    least, margin_below = e - r, math.hypot(e - e_low, r_high - r)  # type: ignore[operator]
+    if found.net_effect is not None:
+        net = found.net_effect.at(level)
+        least, margin_below = net.value, net.value - net.low  # type: ignore[operator]
     lows, highs = [], []
     for size, margin in ((p, p_high - p), (-p, p - p_low)):  # type: ignore[operator]
-        lows.append(e - size - r - math.hypot(e - e_low, margin, r_high - r))  # type: ignore[operator]
+        lows.append(least - size - math.hypot(margin_below, margin))
         highs.append(e + size + limit * r + math.hypot(e_high - e, margin, limit * (r_high - r)))  # type: ignore[operator]
     return min(lows), max(highs)
 

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from radedit.harness.evidence.edits import paste_notes
-from radedit.harness.evidence.evidence import Evidence
-from radedit.harness.evidence.removal import gather
+from radedit.harness.evidence.evidence import Evidence, measures
+from radedit.harness.evidence.removal import YARDSTICK, gather
 from radedit.harness.evidence.results import Row, Skipped
 from radedit.harness.evidence.verdict import Rules
 from radedit.harness.predictors.classify import TestedModel
+from radedit.harness.predictors.predictions import Measured
+from radedit.harness.predictors.predictions import Predictions as Predicted
 from radedit.harness.stress.scenario import Removal, StressData
 from tests.harness.painted import SIZE, Painted, Reads, model_under_test, painted, right_or_wrong, write_set
 
@@ -296,6 +298,22 @@ def test_references_that_serve_several_sources_widen_effect_and_artefact(gathere
     path, naive_path = (next(c.value for c in found.figures.changes if c.kind == "path") for found in (shared, alone))
     assert path.high - path.low > 1.3 * (naive_path.high - naive_path.low)
     assert any("4 reference images of 4 patients serve 40 sources" in note for note in shared.notes)
+
+
+def test_failed_edits_count_as_right_in_the_net_effect_alone() -> None:
+    """Of six edits two failed; the model calls four positive, among them one that failed. One reference is positive."""
+    names = [f"p{i}" for i in range(6)]
+    values = {"edit": [1, 1, 1, 1, 0, 0], "source": [1] * 6, "replay": [1] * 6, "sham": [0, 0, 0, 0, 0, 1]}
+    sets = {
+        kind: Predicted(names, names, {"positive": np.array([values.get(kind, values["sham"])], dtype=float)})
+        for kind in KINDS
+    }
+    found = measures(Measured("one", "", sets), YARDSTICK, names, {name: name in ("p3", "p4") for name in names})
+    assert found is not None and found.residual is not None and found.net_effect is not None
+    assert (found.shift_effect.value, found.residual.value) == pytest.approx((3 / 6, 2 / 6))
+    assert found.net_effect.value == pytest.approx(2 / 6)
+    without = measures(Measured("one", "", sets), YARDSTICK, names)
+    assert without is not None and (without.residual, without.net_effect) == (None, None)
 
 
 def test_set_that_does_not_name_its_references_still_counts_and_says_so(gathered: Gather) -> None:

@@ -32,6 +32,13 @@ def test_detectable_effect_fails_in_four_of_five_runs(n: int, artefact: int, ver
     assert fails[events].mean() == pytest.approx(0.8, abs=0.015)
 
 
+def test_what_failed_edits_excuse_raises_the_detectable_effect() -> None:
+    found = seen(10, 100)
+    net = replace(found, net_effect=seen(7, 100).shift_effect)
+    plain, excused = detectable(found, RULES), detectable(net, RULES)
+    assert plain is not None and excused is not None and plain + 0.02 < excused < plain + 0.04
+
+
 def test_more_records_detect_less_and_more_verdicts_more() -> None:
     few, many, together = (detectable(seen(0, n), RULES, verdicts) for n, verdicts in ((38, 1), (100, 1), (100, 16)))
     assert few is not None and many is not None and together is not None

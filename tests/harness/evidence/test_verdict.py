@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -114,10 +115,30 @@ def test_finding_that_was_left_behind_counts_against_a_fail() -> None:
     assert judge("a", found(0.4, 0.6, residual=mean(0.4, 0.6)), Rules()).outcome == "undecided"
 
 
+def test_only_failed_edits_that_the_model_calls_positive_can_excuse_it() -> None:
+    """50 of 300 edits are called positive; 30 failed, of which the model calls all, some or none positive."""
+    names = [str(i) for i in range(300)]
+    positive, never = (np.arange(300) < 50).astype(float)[None], np.zeros((1, 300))
+    lows = []
+    for first in (0, 40, 50):
+        failed = (np.arange(300) >= first) & (np.arange(300) < first + 30)
+        measures = Measures(
+            mean_of(positive, names, paired=True), mean_of(never, names, paired=True),
+            residual=mean_of(failed[None].astype(float), names),
+            net_effect=mean_of(np.where(failed, 0.0, positive), names, paired=True),
+        )  # fmt: skip
+        lows.append(worst_cases(measures, 0.10)[0])
+        assert worst_cases(replace(measures, net_effect=None), 0.10)[0] < lows[-1]
+        assert worst_cases(measures, 0.10)[1] == worst_cases(replace(measures, net_effect=None), 0.10)[1]
+    assert lows[0] < lows[1] < lows[2] == pytest.approx(worst_cases(replace(measures, residual=None), 0.10)[0])
+
+
 def test_reasons_say_whether_failed_edits_were_judged() -> None:
     assert any("No judge" in reason for reason in judge("a", found(0.4, 0.6), Rules()).reasons)
     known = judge("a", found(0.4, 0.6, residual=mean(0.01, 0.03)), Rules())
     assert any("Edits that failed: 2.0 points" in reason for reason in known.reasons)
+    net = judge("a", found(0.4, 0.6, residual=mean(0.01, 0.03), net_effect=mean(0.39, 0.59)), Rules())
+    assert any("counted as right, the shift effect is +49.0 points" in reason for reason in net.reasons)
 
 
 def test_bounds_add_as_squares() -> None:
