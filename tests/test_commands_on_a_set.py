@@ -124,6 +124,7 @@ def test_scenario_must_be_given(command: object, capsys: pytest.CaptureFixture[s
     assert "Say +scenario=… with one of: acquisition, manifestation, population" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_comparison_of_every_figure_has_pictures_and_numbers(tiny_bundle: Path) -> None:
     few = ["n=2", "n_pictures=2", f"size={SIZE}", "setup.steps=2", "setup.block=2", f"generator.folder={tiny_bundle}"]
     assert run(compare.main, ["out=out", *few]) == 0

@@ -184,6 +184,7 @@ def test_editor_without_masks_needs_none(run: Run, files: list[str]) -> None:
     assert note()["edit_mask"] is None and note()["change"]["output_to_input"]["edit_mask"] is None
 
 
+@pytest.mark.slow
 def test_image_in_a_folder_is_edited_as_it_is_alone(run: Run, files: list[str], grey: NDArray[np.uint8]) -> None:
     for folder in ("images", "edits"):
         Path(folder).mkdir()

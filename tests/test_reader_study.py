@@ -423,6 +423,7 @@ def test_command_says_what_is_missing(
 # Where it goes
 
 
+@pytest.mark.slow
 def test_command_writes_numbers_table_page_and_the_reports_section(exported: Path) -> None:
     key = exported / readers.KEY
     study = read_key(key)

@@ -63,6 +63,7 @@ def test_samples_of_two_prompts_begin_with_the_same_noise(bundle: Bundle) -> Non
     assert not torch.allclose(guided[0], one)
 
 
+@pytest.mark.slow
 def test_commands_write_their_figures(tiny_bundle: Path, tmp_path: Path) -> None:
     small = [f"examined.{images}.size={SIZE}" for images in ("images", "healthy")]
     small += ["examined.images.n=14", "examined.healthy.n=2", "examination.n_samples=4"]
