@@ -51,10 +51,10 @@ def removal_images(
         ValueError: If there are no images to edit, or none for a reference; what is missing is named.
     """
     n, n_cells = _least(n, limit), _least(n_cells, limit)
-    twins = _same_files(images)
+    copies = _same_files(images)
     sources = _some(images, "to edit", source, masks=masks, boxes=boxes, n=n)
     left_out = f"; left out: {_reasons(sources)}" if sources.excluded else ""
-    notes = [f"Of {len(images.records)} images of the manifest {len(sources.records)} are sources{left_out}.", *twins]
+    notes = [f"Of {len(images.records)} images of the manifest {len(sources.records)} are sources{left_out}.", *copies]
     matched = None
     if reference is not None:
         matched = Matched(sources, _some(images, "that could be references (dataset.reference)", reference))

@@ -97,7 +97,7 @@ def facts(content: Certificate) -> dict[str, Any]:
         }  # fmt: skip
 
     half = len(content.stress_set) // 2
-    told = (
+    facts = (
         ("Generator", content.generator[:DIGITS], True),
         ("Stress set", f"{content.stress_set[:half]} {content.stress_set[half:]}".strip(), True),
         ("Commit", content.commit, True),
@@ -114,7 +114,7 @@ def facts(content: Certificate) -> dict[str, Any]:
         "ticks": [{"at": at(tick), "text": points(tick, digits), "zero": abs(tick) < 1e-9} for tick in shown],
         "limit": {"at": at(content.rules.limit), "text": f"limit {percent(content.rules.limit)}"},
         "rules": rules_in_words(content),
-        "facts": [{"name": name, "text": text or "not known", "mono": mono} for name, text, mono in told],
+        "facts": [{"name": name, "text": text or "not known", "mono": mono} for name, text, mono in facts],
         "limits": " ".join(limits_in_words(content)),
         "version": content.version,
     }
