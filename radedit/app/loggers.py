@@ -168,7 +168,7 @@ class WandbLogger(LightningWandbLogger):
         settings = Settings(
             host="-", username="-", disable_git=True, disable_code=True, disable_job_creation=True, console="off",
             x_disable_meta=True, x_disable_machine_info=True, x_disable_stats=True, init_timeout=INIT_SECONDS,
-            finish_timeout=FINISH_SECONDS,
+            finish_timeout=FINISH_SECONDS, silent=self.upload is None,  # what stays here has nothing to tell
         )  # fmt: skip
         super().__init__(
             name=how.name, project=how.project, group=how.group or None, save_dir=how.save_dir, settings=settings,

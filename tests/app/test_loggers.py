@@ -31,7 +31,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("WANDB_SILENT", "true")
     for name in (*STAGING, "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # where nobody predictions
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # where nobody answers
     yield
     for name in (*STAGING, "WANDB_MODE"):
         os.environ.pop(name, None)
@@ -103,6 +103,21 @@ def test_without_a_network_the_run_is_logged_offline_and_inside_its_folder(
     (kept,) = (tmp_path / "out" / "wandb").glob("offline-run-*/*.wandb")
     text = kept.read_bytes()
     assert socket.gethostname().encode() not in text and getpass.getuser().encode() not in text.replace(b"root_", b"")
+
+
+@pytest.mark.slow
+def test_a_run_that_stays_here_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("WANDB_SILENT")
+    how = {"_target_": "radedit.app.loggers.RunLogger", "kind": "wandb", "save_dir": str(tmp_path), "offline": True}
+    logger = open_logger(how | {"name": "a"})
+    assert logger is not None
+    logger.log_metrics({"accuracy": 0.5})
+    close_logger([logger])
+    assert list(tmp_path.glob("wandb/offline-run-*"))
+    said = capfd.readouterr()
+    assert "wandb" not in said.out + said.err
 
 
 def test_logging_that_fails_spoils_nothing(caplog: pytest.LogCaptureFixture) -> None:

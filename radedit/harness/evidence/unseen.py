@@ -35,11 +35,15 @@ def unseen(one: Measured, records: Sequence[str], measure: str, rules: Rules) ->
         return _short("Dice on the originals", dice, rules.dice)
     sensitivity = mean_of(source.values["positive"], source.patients).at()
     short = _short("sensitivity on the originals", sensitivity, rules.sensitivity)
+    low = sensitivity.value < rules.sensitivity
     if reference is not None:
         specificity = mean_of(1.0 - reference.values["positive"], reference.patients).at()
         short += _short("specificity on the references", specificity, rules.specificity)
-        if short:
+        low = low or specificity.value < rules.specificity
+        if short and low:
             short.append(_whose_fault(source, reference))
+    if short and not low:
+        short.append(f"Of {len(source.ids)} images that is not sure: edit more of them.")
     return short
 
 

@@ -61,7 +61,8 @@ def test_a_threshold_that_is_too_high_is_named_with_a_better_one() -> None:
 
 def test_few_images_say_too_little() -> None:
     one = model(np.full(N, 0.9), np.full(N, 0.1))
-    assert unseen(one, RECORDS[:3], "correct", Rules())
+    *_, last = unseen(one, RECORDS[:3], "correct", Rules())
+    assert last == "Of 3 images that is not sure: edit more of them."
 
 
 @pytest.mark.parametrize(("dice", "enough"), [(0.95, True), (0.5, False)])
