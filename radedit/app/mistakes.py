@@ -115,7 +115,7 @@ def _explain_composition(error: Exception, config_name: str, overrides: Sequence
     if re.search(r"Could not override '([^']*)'", message):  # a group that the defaults list does not have
         return _explain_key(message, config_name, overrides)
     if found := re.search(r"(?:already at|Multiple values for) '?([^'\s]+)'?", message):
-        return f"There is a {found[1]} already: say it without the plus sign, {found[1]}=…."
+        return f"{found[1]} is there already: say it without the plus sign, {found[1]}=…."
     return message
 
 

@@ -140,7 +140,7 @@ def test_one_program_runs_every_command(monkeypatch: pytest.MonkeyPatch, capsys:
         (
             "stress",
             [SCENARIO, "+edit.seed=1"],
-            "There is a edit.seed already: say it without the plus sign, edit.seed=…",
+            "edit.seed is there already: say it without the plus sign, edit.seed=…",
         ),
         ("stress", [SCENARIO, "preset=dmo"], "no preset 'dmo'. Did you mean demo? Allowed are: demo, full"),
         ("explain", ["run=x", "folders.abc=1"], "To add a key that is not there, say +folders.abc=1."),
