@@ -97,7 +97,7 @@ def _fill(dataset: Dataset, size: int, path: Path, listed: Path, masks: tuple[st
         shutil.rmtree(blocks, ignore_errors=True)
         new_array(filled, np.uint8, shape)
     work = partial(_write_block, dataset, size, masks, filled)
-    work_in_blocks(work, len(records), blocks, block=BLOCK, workers=workers, what="preprocess")
+    work_in_blocks(work, len(records), blocks, block=BLOCK, workers=workers, what="Preprocessing")
     kept: list[int] = []
     for number, row in enumerate(rows_of(blocks, len(records), BLOCK)):
         if row["error"]:

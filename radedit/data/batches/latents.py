@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, default_collate
 from torch.utils.data import Dataset as TorchDataset
-from tqdm import tqdm
 
 from radedit.data.batches.cache import is_whole_cache, seal_cache, to_unit
 from radedit.data.batches.module import ImageData, StepSampler
 from radedit.data.io.atomic import write_atomically
 from radedit.data.io.file_lock import FileLock
 from radedit.data.io.memory_map import new_array
+from radedit.data.io.progress import tracked
 from radedit.types import Record
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ def write_latents(path: Path, images: NDArray[np.uint8], encode: Encode, *, batc
 def _encode(path: Path, images: NDArray[np.uint8], encode: Encode, batch: int) -> None:
     filled, noted = path.with_suffix(".partial.npy"), path.with_suffix(".encoded")
     done = int(noted.read_text()) if filled.exists() and noted.exists() else 0
-    for start in tqdm(range(done, len(images), batch), desc="encode", unit="batch", disable=None):
+    starts = range(done, len(images), batch)
+    for start in tracked(starts, len(starts), "Encoding", "batches"):
         latents = encode(to_unit(images[start : start + batch, :1])).cpu().half().numpy()
         if start == 0:
             new_array(filled, np.float16, (len(images), *latents.shape[1:]))

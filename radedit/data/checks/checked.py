@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from tqdm import tqdm
 
 from radedit.data.image.transforms import preprocess
 from radedit.data.io.json_lines import read_json_lines
+from radedit.data.io.progress import tracked
 from radedit.data.layouts.image_files import ImageFiles
 from radedit.types import Dataset, Record, Sample
 
@@ -22,7 +22,7 @@ Rows = Callable[[], Iterable[tuple[Record, Row]]]  # records with what their che
 def missing_images(dataset: Dataset) -> Iterator[tuple[Record, str]]:
     """Records whose image file is not there, and why; of sets of files only, others are checked on loading."""
     if isinstance(dataset, ImageFiles):
-        for record in tqdm(dataset.records, desc="look for files", unit="image", disable=None):
+        for record in tracked(dataset.records, len(dataset.records), "Looking for files", "images"):
             path = dataset.image_file(record).image
             if not path.is_file():
                 yield record, f"there is no file {path}"

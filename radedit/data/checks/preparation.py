@@ -55,7 +55,7 @@ class Preparation:
         reopen(self._blocks, unreadable=retry)
         check = partial(check_images, self.dataset, self.copy.write if self.copy else None)
         n = len(self.dataset.records)
-        work_in_blocks(check, n, self._blocks, block=self.block, workers=self.workers, what="check")
+        work_in_blocks(check, n, self._blocks, block=self.block, workers=self.workers, what="Checking")
         for record, row in self.rows():
             self.census.count(record, row)
         if self.copy:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from radedit.data.io.atomic import write_atomically
 from radedit.data.io.json_lines import json_line, read_json_lines
+from radedit.data.io.progress import Progress
 
 Work = Callable[[range], Sequence[Mapping[str, Any]]]  # numbers of records → a row of each
 
@@ -49,11 +49,11 @@ def work_in_blocks(work: Work, n: int, folder: Path, *, block: int, workers: int
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(workers, context, initializer=_take, initargs=(work, os.getpid()))
     try:
-        with tqdm(total=n, initial=done, desc=what, unit="image", disable=None) as bar:
+        with Progress(n, what, "images", done=done) as progress:
             futures = {pool.submit(_do, file, numbers): numbers for file, numbers in open_blocks.items()}
             for future in as_completed(futures):
                 future.result()
-                bar.update(len(futures[future]))
+                progress.add(len(futures[future]))
     except BrokenProcessPool as error:
         raise ChildProcessError(
             "A worker was killed, perhaps for want of memory. Finished blocks are kept: run the same again, with fewer "
