@@ -45,6 +45,7 @@ MEANT_FOR = [
     ("stress", "+scenario=manifestation generator=radedit_hub"),
     ("stress", "+scenario=population"),
     ("edit", ""),
+    ("tune", "+scenario=manifestation"),
     ("train", "+experiment=diffusion"),
     ("compare", ""),
     ("benchmark", ""),
