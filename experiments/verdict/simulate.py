@@ -27,10 +27,7 @@ SIZES, TRAININGS, EFFECTS = (38, 100, 300), (1, 3, 5), (0.0, 0.03, 0.1, 0.4, 0.5
 COVERED_ONLY = (0.03, 0.5)  # effects of which only the interval is looked at
 BASE, FLIPS, LIKE, SPREAD = 0.01, 0.005, 0.3, 0.02  # false positives, flips by editing, patients alike, trainings' sd
 FEW = 25
-FAILED, SEEN = (
-    0.03,
-    0.9,
-)  # edits that leave the finding, in the third part; share of these that the model calls positive
+FAILED, SEEN = 0.03, 0.9  # third part: edits that leave the finding, and how many of these the model calls positive
 RULES = Rules()
 
 

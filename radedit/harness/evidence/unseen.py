@@ -33,17 +33,15 @@ def unseen(one: Measured, records: Sequence[str], measure: str, rules: Rules) ->
     if measure == "dice":
         dice = mean_of(source.values["dice"], source.patients).at()
         return _short("Dice on the originals", dice, rules.dice)
-    sensitivity = mean_of(source.values["positive"], source.patients).at()
-    short = _short("sensitivity on the originals", sensitivity, rules.sensitivity)
-    low = sensitivity.value < rules.sensitivity
+    found = [("sensitivity on the originals", mean_of(source.values["positive"], source.patients), rules.sensitivity)]
     if reference is not None:
-        specificity = mean_of(1.0 - reference.values["positive"], reference.patients).at()
-        short += _short("specificity on the references", specificity, rules.specificity)
-        low = low or specificity.value < rules.specificity
-        if short and low:
-            short.append(_whose_fault(source, reference))
-    if short and not low:
+        negative = mean_of(1.0 - reference.values["positive"], reference.patients)
+        found.append(("specificity on the references", negative, rules.specificity))
+    short = [reason for what, mean, least in found for reason in _short(what, mean.at(), least)]
+    if short and all(mean.value >= least for _, mean, least in found):
         short.append(f"Of {len(source.ids)} images that is not sure: edit more of them.")
+    elif short and reference is not None:
+        short.append(_whose_fault(source, reference))
     return short
 
 

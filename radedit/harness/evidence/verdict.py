@@ -199,8 +199,9 @@ def worst_cases(found: Measures, limit: float, level: float = LEVEL) -> tuple[fl
     estimates = (effect, artefact, residual)
     assert all(one.low is not None and one.high is not None for one in estimates)  # `judge` has seen to it
     (e, e_low, e_high), (p, p_low, p_high), (r, _, r_high) = ((x.value, x.low, x.high) for x in estimates)
-    least, margin_below = e - r, math.hypot(e - e_low, r_high - r)  # type: ignore[operator]
-    if found.net_effect is not None:
+    if found.net_effect is None:
+        least, margin_below = e - r, math.hypot(e - e_low, r_high - r)  # type: ignore[operator]
+    else:
         net = found.net_effect.at(level)
         least, margin_below = net.value, net.value - net.low  # type: ignore[operator]
     lows, highs = [], []
